@@ -1,0 +1,1 @@
+"""Interpreters behind one seam; nothing else imports one."""

@@ -1,0 +1,1 @@
+"""Raw tensors to values: one pure function a file."""

@@ -1,0 +1,1 @@
+"""Image in, value out: engine, contract and head put together."""

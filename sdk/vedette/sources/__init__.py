@@ -1,0 +1,1 @@
+"""Where frames come from: cameras, streams and files, opened by URI."""

@@ -1,0 +1,1 @@
+"""Steps of the pipeline: results in, new results out."""

@@ -1,0 +1,239 @@
+"""The values that everything passes around, and the protocols that adapters keep.
+
+All values are frozen; a step returns a new one. Coordinates are pixels of the frame's picture, origin top left, x to
+the right, y down; a box is ``x1, y1, x2, y2``. Times are nanoseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType, TracebackType
+from typing import Protocol, Self, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "FACE_POINTS",
+    "Detections",
+    "Engine",
+    "Faces",
+    "Frame",
+    "Image",
+    "ModelInfo",
+    "Results",
+    "Sink",
+    "Source",
+    "Stage",
+    "Tensor",
+    "TensorSpec",
+]
+
+Image: TypeAlias = NDArray[np.uint8]
+"""A picture: (H, W, 3) uint8, RGB, upright."""
+
+FACE_POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+"""Order of a face's landmarks; left and right as seen in the picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture from a source.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB. Not to be written to: others hold the same array.
+        index: count of frames as captured, from 0; a gap means that frames were dropped.
+        time_ns: when the scene was seen, strictly increasing within a source. For live sources the monotonic clock at
+            capture; for files the media time from the beginning.
+        captured_ns: monotonic clock when the picture entered this process. Age is measured from here.
+        source: name of the source, as the user would recognise it.
+    """
+
+    image: Image
+    index: int
+    time_ns: int
+    captured_ns: int
+    source: str
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What was found in one frame, as columns of equal length n; n = 0 keeps shapes and dtypes.
+
+    Attributes:
+        xyxy: (n, 4) float32, pixels, inside the picture.
+        score: (n,) float32, 0..1, descending.
+        class_id: (n,) int32, index into `labels`.
+        track_id: (n,) int32, -1 where there is none (yet).
+        labels: names of the classes.
+    """
+
+    xyxy: NDArray[np.float32]
+    score: NDArray[np.float32]
+    class_id: NDArray[np.int32]
+    track_id: NDArray[np.int32]
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.score)
+        for name in ("xyxy", "class_id", "track_id"):
+            if len(getattr(self, name)) != n:
+                raise ValueError(f"Detections.{name} has {len(getattr(self, name))} rows, score has {n}")
+
+    @classmethod
+    def of(cls, xyxy: NDArray[np.float32], score: NDArray[np.float32], class_id: NDArray[np.int32], *,
+           labels: Sequence[str]) -> Detections:
+        """Return detections without tracks."""
+        return Detections(xyxy, score, class_id, np.full(len(score), -1, np.int32), tuple(labels))
+
+    @classmethod
+    def empty(cls, labels: Sequence[str] = ()) -> Detections:
+        """Return no detections at all."""
+        return Detections.of(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), labels=labels)
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces(Detections):
+    """Faces: detections with five landmarks each.
+
+    Attributes:
+        landmarks: (n, 5, 2) float32, pixels, in the order of `FACE_POINTS`; may lie outside the picture.
+    """
+
+    landmarks: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 5, 2), np.float32))
+
+    def __post_init__(self) -> None:
+        Detections.__post_init__(self)
+        if self.landmarks.shape != (len(self.score), 5, 2):
+            raise ValueError(f"Faces.landmarks is {self.landmarks.shape}, expected ({len(self.score)}, 5, 2)")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model produced something: its name, version, file hash, and the engine that ran it."""
+
+    name: str
+    version: str
+    sha256: str
+    engine: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """A frame and all that the stages found in it.
+
+    Attributes:
+        frame: the frame that every later stage and sink sees.
+        found: detections by stage name, in the order of the stages.
+        models: the model behind each stage that has one.
+        timings_ns: time spent in each stage.
+        done_ns: monotonic clock when the last stage ended, 0 before that.
+        drops: frames lost so far, by cause.
+    """
+
+    frame: Frame
+    found: Mapping[str, Detections] = field(default_factory=lambda: MappingProxyType({}))
+    models: Mapping[str, ModelInfo] = field(default_factory=lambda: MappingProxyType({}))
+    timings_ns: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    done_ns: int = 0
+    drops: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def age_ms(self) -> float:
+        """Milliseconds from capture to the end of the last stage."""
+        return max(0, self.done_ns - self.frame.captured_ns) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A model's input or output: name, shape (0 = dynamic), dtype, and quantization (scale 0 = not quantized)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A tensor's raw values; real = (data - zero_point) * scale where scale > 0, else real = data."""
+
+    name: str
+    data: NDArray[np.generic]
+    scale: float
+    zero_point: int
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+
+@runtime_checkable
+class Source(_Closable, Protocol):
+    """Where frames come from.
+
+    Attributes:
+        name: what the user called it.
+        live: True where the world does not wait (camera, stream): old frames lose their worth. False for files.
+    """
+
+    name: str
+    live: bool
+
+    def read(self) -> Frame | None:
+        """Return the next frame, or None at the end (files only).
+
+        Raises:
+            SourceLost: it stopped delivering; bounded in time by the source's own `timeout_s`.
+        """
+        ...
+
+
+@runtime_checkable
+class Engine(_Closable, Protocol):
+    """An interpreter holding one model. Safe to call from several threads."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def run(self, fill: Callable[[Sequence[NDArray[np.generic]]], None]) -> tuple[Tensor, ...]:
+        """Let `fill` write into the input buffers, invoke, and return copies of the outputs in `outputs` order.
+
+        Raises:
+            EngineError: the invocation failed.
+        """
+        ...
+
+
+class Stage(Protocol):
+    """A step of the pipeline: results in, new results out."""
+
+    name: str
+
+    def __call__(self, results: Results) -> Results: ...
+
+
+@runtime_checkable
+class Sink(_Closable, Protocol):
+    """Where results go. `write` and `close` are called from one thread of the sink's own."""
+
+    name: str
+
+    def write(self, results: Results) -> None:
+        """Take one result. Raises SinkError when it cannot."""
+        ...

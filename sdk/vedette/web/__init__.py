@@ -1,0 +1,1 @@
+"""The dashboard: a live picture and its figures in a browser."""
