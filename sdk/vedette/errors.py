@@ -80,5 +80,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> SettingsError:
     """Return the error for an unknown `kind` called `name`, naming the nearest of the `known` ones."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return SettingsError(f"unknown {kind} '{name}'{hint or "."} Known: {', '.join(names) or 'none'}")
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return SettingsError(f"unknown {kind} '{name}'{hint} Known: {', '.join(names) or 'none'}")

@@ -1,0 +1,52 @@
+"""Between real values and quantized ones: real = (q - zero_point) * scale."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette.contract import InputContract
+from vedette.ops.images import Letterbox, letterbox
+from vedette.types import Image, TensorSpec
+
+__all__ = ["fill_input", "takes_pixels"]
+
+
+def takes_pixels(spec: TensorSpec, contract: InputContract) -> bool:
+    """Tell whether a quantized input's codes are the pixels themselves (uint8), or pixels - 128 (int8).
+
+    True where (pixel - mean) / std, quantized with the input's scale and zero point, gives the pixel back within half
+    a step for every pixel 0..255 and channel.
+    """
+    if spec.dtype.name not in ("uint8", "int8") or spec.scale <= 0:
+        return False
+    shift = 128 if spec.dtype.name == "int8" else 0
+    pixels = np.array([0.0, 255.0])[:, None]
+    codes = (pixels - contract.mean) / contract.std / spec.scale + spec.zero_point + shift
+    return bool(np.abs(codes - pixels).max() < 0.5)
+
+
+def fill_input(image: Image, buffer: NDArray[np.generic], spec: TensorSpec, contract: InputContract) -> Letterbox:
+    """Write `image` into an interpreter's input `buffer` (1, H, W, 3) and return where it lies.
+
+    The picture is resized straight into the buffer; only inputs that do not take pixels need a second buffer.
+    """
+    target = buffer[0]
+    if not takes_pixels(spec, contract):
+        picture, box = letterbox(image, contract.size_wh, pad_value=contract.pad_value)
+        target[...] = _quantize(picture, spec, contract)
+        return box
+    pixels = target.view(np.uint8)
+    _, box = letterbox(image, contract.size_wh, pad_value=contract.pad_value, out=pixels)
+    if spec.dtype.name == "int8":
+        cv2.bitwise_xor(pixels, (128, 128, 128, 0), dst=pixels)  # pixel - 128 in two's complement
+    return box
+
+
+def _quantize(picture: Image, spec: TensorSpec, contract: InputContract) -> NDArray[np.generic]:
+    real = (picture.astype(np.float32) - np.float32(contract.mean)) / np.float32(contract.std)
+    if spec.scale <= 0:
+        return real.astype(spec.dtype)
+    limits = np.iinfo(spec.dtype.name)
+    return np.clip(np.rint(real / spec.scale) + spec.zero_point, limits.min, limits.max).astype(spec.dtype)
