@@ -1,0 +1,127 @@
+"""The composition root: names and settings in, working objects out. The only place that chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from vedette import pipeline
+from vedette.contract import open_model_file
+from vedette.engines.litert import LiteRTEngine
+from vedette.errors import unknown_name
+from vedette.models.face import FaceDetector
+from vedette.settings import StageSettings, parse_stage
+from vedette.sinks.uri import open_sink
+from vedette.sources.live import Live
+from vedette.sources.uri import open_source
+from vedette.stages.detect import Detect
+from vedette.types import Results, Sink, Source, Stage
+from vedette.zoo import find
+
+__all__ = ["STAGES", "load", "make_sink", "make_stage", "open", "run"]
+
+
+def open(source: str) -> Live:  # noqa: A001 - reads as vedette.open
+    """Open a source by URI, path or camera number, and start capturing.
+
+    Returns:
+        A source whose `read()` gives the newest frame of a camera or stream, and every frame of a file.
+
+    Raises:
+        SourceError: it does not exist, cannot be opened, or is not what it seems.
+        SettingsError: an unknown scheme or option; the nearest known is named.
+        MissingDependencyError: the source needs a package that is not installed.
+    """
+    return Live(open_source(source))
+
+
+def load(
+    model: str | Path = "face-detector", *, min_score: float | None = None, threads: int | None = None
+) -> FaceDetector:
+    """Load a bundled model by name, or a model file by path.
+
+    Args:
+        model: a name that `vedette models` lists, or the path of a `.tflite` made by `vedette convert`.
+        min_score: 0..1; the threshold that the model was tuned for when not given.
+        threads: 1..usable cores; the free cores when not given.
+
+    Raises:
+        SettingsError: no bundled model has that name.
+        ModelError: the file is missing, damaged, or not what its contract says.
+        MissingDependencyError: no TFLite runtime is installed.
+    """
+    file = open_model_file(find(model))
+    engine = LiteRTEngine(file.data, label=str(file.path), threads=threads)
+    try:
+        return FaceDetector(engine, file, min_score=min_score)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _faces(settings: StageSettings) -> tuple[Stage, Callable[[], None]]:
+    detector = load(settings.model or "face-detector", min_score=settings.min_score, threads=settings.threads)
+    return Detect(settings.name, detector), detector.close
+
+
+STAGES: Mapping[str, Callable[[StageSettings], tuple[Stage, Callable[[], None]]]] = {"faces": _faces}
+"""Stage name -> what makes the stage, and what closes it."""
+
+
+def make_stage(text: str, stack: ExitStack) -> Stage:
+    """Make a stage from ``name[=model][?option=value]``; `stack` closes what it holds.
+
+    Raises:
+        SettingsError: the stage or an option is unknown; the nearest is named.
+        ModelError: its model cannot be loaded.
+    """
+    settings = parse_stage(text)
+    if settings.name not in STAGES:
+        raise unknown_name("stage", settings.name, STAGES)
+    stage, close = STAGES[settings.name](settings)
+    stack.callback(close)
+    return stage
+
+
+def make_sink(text: str) -> Sink:
+    """Open a sink by URI: those of `vedette.sinks.uri`, and ``web://host:port`` for the dashboard.
+
+    Raises:
+        SinkError: it cannot be written or bound.
+        SettingsError: unknown scheme or option, or a public address without a token.
+    """
+    if text.startswith("web:"):
+        from vedette.web.dashboard import open_dashboard
+
+        return open_dashboard(text)
+    return open_sink(text, others=("web",))
+
+
+def run(
+    source: Source | str,
+    stages: Iterable[Stage | str] = ("faces",),
+    sinks: Iterable[Sink | str] = (),
+    *,
+    frames: int | None = None,
+    seconds: float | None = None,
+) -> Iterator[Results]:
+    """Yield results frame by frame until the source ends, or `frames` or `seconds` are over.
+
+    Args:
+        source: an open source, or what `open` takes.
+        stages: stages, or their names such as ``"faces"`` or ``"faces?min_score=0.7"``.
+        sinks: sinks, or URIs such as ``"results.jsonl"``; each runs in a thread of its own.
+        frames: stop after so many results.
+        seconds: stop after so much time.
+
+    Raises:
+        VedetteError: see `vedette.errors`; nothing is opened any more when it is raised.
+    """
+    with ExitStack() as stack:
+        steps = [make_stage(s, stack) if isinstance(s, str) else s for s in stages]
+        camera = stack.enter_context(open(source)) if isinstance(source, str) else source
+        outputs: list[Sink] = []
+        for sink in sinks:
+            outputs.append(stack.enter_context(make_sink(sink)) if isinstance(sink, str) else sink)
+        yield from pipeline.run(camera, steps, outputs, frames=frames, seconds=seconds)

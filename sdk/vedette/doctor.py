@@ -1,0 +1,134 @@
+"""Look at this machine and say what works, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedette import __version__
+from vedette.app import load
+from vedette.board import read_board
+from vedette.engines.litert import RUNTIMES, free_cores, usable_cores
+from vedette.errors import VedetteError
+from vedette.zoo import bundled
+
+__all__ = ["Check", "examine"]
+
+PROBE_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `status` is "ok", "warn" (works without it) or "fail" (does not work); `remedy` what to do."""
+
+    name: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Check]:
+    """Yield the checks one by one; none raises."""
+    yield Check("vedette", "ok", f"{__version__}, Python {platform.python_version()}, {_board()}")
+    yield _cores()
+    yield from map(_package, ("numpy", "opencv-python-headless"))
+    yield _runtime()
+    for name in bundled():
+        yield _model(name)
+    yield from (_camera(), _web(), _heat(), _disk())
+
+
+def _board() -> str:
+    model = Path("/proc/device-tree/model")
+    board = model.read_text(errors="replace").strip("\0\n ") if model.exists() else platform.system()
+    return f"{board}, {platform.machine()}"
+
+
+def _cores() -> Check:
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return Check("cores", "ok", f"{usable_cores()} usable, {free_cores()} free; {pages * size / 2**30:.1f} GiB memory")
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        module = {"opencv-python-headless": "cv2"}.get(name, name)
+        if importlib.util.find_spec(module):
+            return Check(name, "ok", f"{module} from another package, such as the system's")
+        return Check(name, "fail", "not installed", f"pip install {name}")
+
+
+def _runtime() -> Check:
+    """Load each runtime in a child process: a mismatch with numpy can crash the interpreter."""
+    found = []
+    for module, package in RUNTIMES.values():
+        if importlib.util.find_spec(module) is None:
+            continue
+        try:
+            done = _probe(f"import {module}.interpreter as i; i.Interpreter")
+        except subprocess.TimeoutExpired:
+            return Check("runtime", "fail", f"{package} hangs while loading", f"pip install --force-reinstall {package}")
+        if done.returncode != 0:
+            why = (done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"])[-1]
+            return Check("runtime", "fail", f"{package} does not load: {why}", f"pip install --force-reinstall {package}")
+        found.append(f"{package} {importlib.metadata.version(package)}")
+    if not found:
+        return Check("runtime", "fail", "no TFLite runtime is installed", "pip install ai-edge-litert")
+    return Check("runtime", "ok", ", ".join(found))
+
+
+def _probe(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
+    )
+
+
+def _model(name: str) -> Check:
+    """Load a bundled model and replay its golden sample."""
+    try:
+        with load(name) as detector:
+            return Check(f"model {name}", "ok", f"{detector.info.engine}: {detector.replay_golden()}")
+    except VedetteError as error:
+        return Check(f"model {name}", "fail", str(error), "pip install --force-reinstall vedette")
+
+
+def _camera() -> Check:
+    nodes = sorted(str(p) for p in Path("/dev").glob("video*"))
+    has_picamera2 = importlib.util.find_spec("picamera2") is not None
+    if has_picamera2 or nodes:
+        ways = (["picamera2"] if has_picamera2 else []) + nodes
+        return Check("camera", "ok", ", ".join(ways))
+    return Check("camera", "warn", "no /dev/video* and no picamera2", "demo://, files and network streams work without")
+
+
+def _web() -> Check:
+    missing = [m for m in ("starlette", "uvicorn") if importlib.util.find_spec(m) is None]
+    if missing:
+        return Check("dashboard", "warn", f"{' and '.join(missing)} not installed", "pip install 'vedette[web]'")
+    return Check("dashboard", "ok", "starlette and uvicorn are installed")
+
+
+def _heat() -> Check:
+    board = read_board()
+    if board.temperature_c is None:
+        return Check("temperature", "ok", "this board does not tell")
+    detail = f"{board.temperature_c:.0f} °C" + (f", {', '.join(board.throttled)}" if board.throttled else "")
+    if board.throttled:
+        return Check("temperature", "warn", detail, "use a stronger power supply or more cooling")
+    return Check("temperature", "ok", detail)
+
+
+def _disk() -> Check:
+    free = shutil.disk_usage(Path.cwd()).free / 2**20
+    if free < 200:
+        return Check("disk", "warn", f"{free:,.0f} MiB free here", "make room before recording")
+    return Check("disk", "ok", f"{free:,.0f} MiB free here")

@@ -1,0 +1,139 @@
+"""Find faces and their landmarks in a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette.contract import ModelFile, check_tensors
+from vedette.errors import ModelError, VedetteError
+from vedette.heads import face
+from vedette.ops.images import Letterbox
+from vedette.ops.quant import fill_input
+from vedette.types import Engine, Faces, Image, ModelInfo, Tensor
+
+__all__ = ["FaceDetector"]
+
+
+class FaceDetector:
+    """Faces with five landmarks each, by one model on one engine. Safe to call from several threads.
+
+    Args:
+        engine: holds `model`; closed with the detector.
+        model: the file that the engine was made from.
+        min_score: faces below it are left out, 0..1; the threshold that the model was tuned for when not given.
+
+    Raises:
+        ModelError: the file is not a face detector, or the network does not keep its contract.
+    """
+
+    def __init__(self, engine: Engine, model: ModelFile, *, min_score: float | None = None) -> None:
+        contract = model.contract
+        if contract.head.get("type") != "face":
+            raise ModelError(f"{model.path} is for {contract.task} (head {contract.head.get('type')!r}), not faces.")
+        check_tensors(contract, engine.inputs, engine.outputs)
+        self.model, self.engine = model, engine
+        self.info = ModelInfo(contract.name, contract.version, model.sha256, engine.name)
+        self.min_score = contract.threshold if min_score is None else min_score
+        self._order = [[spec.name for spec in engine.outputs].index(o.name) for o in contract.outputs]
+        self._strides = tuple(int(s) for s in contract.head["strides"])
+        self._nms_iou = float(contract.head["nms_iou"])
+
+    def detect(self, image: Image) -> Faces:
+        """Return the faces in `image`, (H, W, 3) uint8 RGB of any size, best first.
+
+        Raises:
+            EngineError: the model failed while running.
+        """
+        check_image(image)
+        tensors, box = self.infer(image)
+        return self.decode(tensors, box, (image.shape[0], image.shape[1]))
+
+    def infer(self, image: Image) -> tuple[tuple[Tensor, ...], Letterbox]:
+        """Return the network's raw outputs in the contract's order, and where the picture lay in its input."""
+        place: list[Letterbox] = []
+        spec, contract = self.engine.inputs[0], self.model.contract.input
+        outputs = self.engine.run(lambda buffers: place.append(fill_input(image, buffers[0], spec, contract)))
+        return tuple(outputs[i] for i in self._order), place[0]
+
+    def decode(self, tensors: tuple[Tensor, ...], box: Letterbox, shape_hw: tuple[int, int]) -> Faces:
+        """Return the faces that raw outputs tell of, in pixels of the picture of `shape_hw`."""
+        xyxy, score, landmarks = face.decode(
+            tensors, self._strides, min_score=self.min_score, nms_iou=self._nms_iou
+        )
+        height, width = shape_hw
+        limits = np.float32((width, height, width, height))
+        inside = np.clip(box.to_picture(xyxy), np.float32(0), limits)
+        n = len(score)
+        return Faces(
+            inside,
+            score,
+            np.zeros(n, np.int32),
+            np.full(n, -1, np.int32),
+            self.model.contract.labels,
+            box.to_picture(landmarks),
+        )
+
+    def replay_golden(self) -> str:
+        """Detect on the model's own stored picture and compare with its stored answer; return what was compared.
+
+        Raises:
+            VedetteError: the answer differs by more than the stored tolerance; a damaged file or runtime.
+        """
+        golden = self.model.contract.golden
+        if golden is None:
+            raise ModelError(f"{self.model.path} carries no golden sample; convert it again.")
+        picture = cv2.imdecode(np.frombuffer(golden.image, np.uint8), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise ModelError(f"{self.model.path}: the golden picture is damaged; copy the model again.")
+        found = self.detect(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
+        off_px, off_score = _compare(found, golden.detections)
+        if off_px > golden.tolerance_px or off_score > golden.tolerance_score:
+            raise VedetteError(
+                f"{self.info.name} on {self.engine.name} answers {off_px:.2f} px and {off_score:.3f} score away from "
+                f"its golden sample (allowed {golden.tolerance_px} px, {golden.tolerance_score}). "
+                "The runtime or the file is broken; reinstall both."
+            )
+        return f"{len(found)} face(s), off by {off_px:.2f} px and {off_score:.3f} score"
+
+    def close(self) -> None:
+        """Close the engine."""
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def check_image(image: NDArray[np.generic]) -> None:
+    """Refuse what is not an (H, W, 3) uint8 picture with at least one pixel.
+
+    Raises:
+        VedetteError: says what it is instead, and how to mend it.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise VedetteError(
+            f"a picture must be (H, W, 3) uint8 RGB, not {got}. Read files with vedette.read_image(path)."
+        )
+    if 0 in image.shape:
+        raise VedetteError(f"the picture is empty: {image.shape[1]}x{image.shape[0]} px.")
+
+
+def _compare(found: Faces, stored: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Return the largest distance in pixels and in score; infinite when the counts differ."""
+    answers = list(stored)
+    if len(found) != len(answers):
+        return float("inf"), float("inf")
+    if not answers:
+        return 0.0, 0.0
+    boxes = np.abs(found.xyxy - np.float32([a["box"] for a in answers])).max()
+    points = np.abs(found.landmarks - np.float32([a["landmarks"] for a in answers])).max()
+    scores = np.abs(found.score - np.float32([a["score"] for a in answers])).max()
+    return float(max(boxes, points)), float(scores)

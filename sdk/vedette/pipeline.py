@@ -1,0 +1,70 @@
+"""The loop: frames from a source, through stages, to sinks.
+
+Capture runs in the source's thread, inference in the caller's, each sink in its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from types import MappingProxyType
+
+from vedette.sinks.worker import Worker
+from vedette.sources.live import Live
+from vedette.types import Frame, Results, Sink, Source, Stage
+
+__all__ = ["process", "run"]
+
+_NO_DROPS: Mapping[str, int] = MappingProxyType({})
+
+
+def process(frame: Frame, stages: Sequence[Stage], *, drops: Mapping[str, int] = _NO_DROPS) -> Results:
+    """Return what `stages`, run in order, find in `frame`, with the time that each took."""
+    results = Results(frame, drops=drops)
+    timings: dict[str, int] = {}
+    for stage in stages:
+        start = time.perf_counter_ns()
+        results = stage(results)
+        timings[stage.name] = time.perf_counter_ns() - start
+    return replace(results, timings_ns=MappingProxyType(timings), done_ns=time.monotonic_ns())
+
+
+def run(
+    source: Source,
+    stages: Sequence[Stage],
+    sinks: Sequence[Sink] = (),
+    *,
+    frames: int | None = None,
+    seconds: float | None = None,
+) -> Iterator[Results]:
+    """Yield results frame by frame until the source ends, or `frames` or `seconds` are over.
+
+    A live source gives its newest frame, a file every one. Sinks are closed at the end, however it comes; so is the
+    source, unless it is a `Live` that the caller opened.
+
+    Raises:
+        SourceLost: the source stopped delivering.
+        SinkError: a sink failed.
+        EngineError: a model failed.
+    """
+    with ExitStack() as stack:
+        live = source if isinstance(source, Live) else stack.enter_context(Live(source))
+        workers = [stack.enter_context(Worker(sink, live=live.live)) for sink in sinks]
+        end_ns = None if seconds is None else time.monotonic_ns() + round(seconds * 1e9)
+        count = 0
+        while count != frames and (end_ns is None or time.monotonic_ns() < end_ns):
+            frame = live.read()
+            if frame is None:
+                return
+            results = process(frame, stages, drops=_drops(live, workers))
+            for worker in workers:
+                worker.put(results)
+            yield results
+            count += 1
+
+
+def _drops(live: Live, workers: Sequence[Worker]) -> Mapping[str, int]:
+    lost = {f"sink {worker.name}": worker.dropped for worker in workers if worker.dropped}
+    return MappingProxyType({**live.drops, **lost}) if lost else live.drops
