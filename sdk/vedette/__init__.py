@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vedette.app import open, run
+    from vedette.app import load, open, run
     from vedette.errors import VedetteError
     from vedette.models.face import FaceDetector
+    from vedette.sources.images import read_image
     from vedette.types import Detections, Faces, Frame, Results
 
 _HOMES = {
@@ -28,7 +29,9 @@ _HOMES = {
     "Frame": "vedette.types",
     "Results": "vedette.types",
     "VedetteError": "vedette.errors",
+    "load": "vedette.app",
     "open": "vedette.app",
+    "read_image": "vedette.sources.images",
     "run": "vedette.app",
 }
 
@@ -39,7 +42,9 @@ __all__ = [
     "Frame",
     "Results",
     "VedetteError",
+    "load",
     "open",
+    "read_image",
     "run",
 ]
 

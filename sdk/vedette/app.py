@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from vedette import pipeline
 from vedette.contract import open_model_file
@@ -16,10 +17,10 @@ from vedette.sinks.uri import open_sink
 from vedette.sources.live import Live
 from vedette.sources.uri import open_source
 from vedette.stages.detect import Detect
-from vedette.types import Results, Sink, Source, Stage
+from vedette.types import Results, Sink, Source, Stage, TensorSpec
 from vedette.zoo import find
 
-__all__ = ["STAGES", "load", "make_sink", "make_stage", "open", "run"]
+__all__ = ["STAGES", "inspect", "load", "make_sink", "make_stage", "open", "run"]
 
 
 def open(source: str) -> Live:  # noqa: A001 - reads as vedette.open
@@ -60,17 +61,17 @@ def load(
         raise
 
 
-def _faces(settings: StageSettings) -> tuple[Stage, Callable[[], None]]:
-    detector = load(settings.model or "face-detector", min_score=settings.min_score, threads=settings.threads)
-    return Detect(settings.name, detector), detector.close
+def _faces(settings: StageSettings) -> Detect:
+    model = settings.model or "face-detector"
+    return Detect(settings.name, load(model, min_score=settings.min_score, threads=settings.threads))
 
 
-STAGES: Mapping[str, Callable[[StageSettings], tuple[Stage, Callable[[], None]]]] = {"faces": _faces}
-"""Stage name -> what makes the stage, and what closes it."""
+STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {"faces": _faces}
+"""Stage name -> what makes the stage."""
 
 
-def make_stage(text: str, stack: ExitStack) -> Stage:
-    """Make a stage from ``name[=model][?option=value]``; `stack` closes what it holds.
+def make_stage(text: str) -> Detect:
+    """Make a stage from ``name[=model][?option=value]``. Close it after use.
 
     Raises:
         SettingsError: the stage or an option is unknown; the nearest is named.
@@ -79,9 +80,41 @@ def make_stage(text: str, stack: ExitStack) -> Stage:
     settings = parse_stage(text)
     if settings.name not in STAGES:
         raise unknown_name("stage", settings.name, STAGES)
-    stage, close = STAGES[settings.name](settings)
-    stack.callback(close)
-    return stage
+    return STAGES[settings.name](settings)
+
+
+def inspect(model: str | Path) -> dict[str, Any]:
+    """Return what a model file is, expects and returns, and whether its golden sample still holds, for JSON.
+
+    Raises:
+        ModelError: the file is missing, damaged, or not what its contract says.
+    """
+    with load(model) as detector:
+        file, engine = detector.model, detector.engine
+        contract = file.contract
+        return {
+            "file": str(file.path),
+            "bytes": len(file.data),
+            "sha256": file.sha256,
+            "name": contract.name,
+            "version": contract.version,
+            "task": contract.task,
+            "head": dict(contract.head),
+            "labels": list(contract.labels),
+            "threshold": contract.threshold,
+            "license": contract.license,
+            "training_data": list(contract.training_data),
+            "metrics": dict(contract.metrics),
+            "engine": engine.name,
+            "inputs": [_tensor(spec) for spec in engine.inputs],
+            "outputs": [_tensor(spec) for spec in engine.outputs],
+            "golden": detector.replay_golden(),
+        }
+
+
+def _tensor(spec: TensorSpec) -> str:
+    quant = f" scale {spec.scale:.6g} zero {spec.zero_point}" if spec.scale else ""
+    return f"{spec.name} {'x'.join(map(str, spec.shape))} {spec.dtype.name}{quant}"
 
 
 def make_sink(text: str) -> Sink:
@@ -119,7 +152,7 @@ def run(
         VedetteError: see `vedette.errors`; nothing is opened any more when it is raised.
     """
     with ExitStack() as stack:
-        steps = [make_stage(s, stack) if isinstance(s, str) else s for s in stages]
+        steps = [stack.enter_context(make_stage(s)) if isinstance(s, str) else s for s in stages]
         camera = stack.enter_context(open(source)) if isinstance(source, str) else source
         outputs: list[Sink] = []
         for sink in sinks:

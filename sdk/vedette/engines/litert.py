@@ -103,6 +103,11 @@ class LiteRTEngine:
                 for i, spec in zip(self._output_ids, self.outputs, strict=True)
             )
 
+    def invoke(self) -> None:
+        """Run the model on whatever its input holds and fetch nothing: the floor that benchmarks compare with."""
+        with self._lock:
+            self._interpreter.invoke()
+
     def close(self) -> None:
         """Free the model's memory. Waits for a run in progress; running again raises EngineError."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, Self
 
 from vedette.types import Detections, Image, ModelInfo, Results
 
@@ -17,10 +17,11 @@ class Detector(Protocol):
     info: ModelInfo
 
     def detect(self, image: Image) -> Detections: ...
+    def close(self) -> None: ...
 
 
 class Detect:
-    """A stage that adds a detector's findings to the results, under the stage's name."""
+    """A stage that adds a detector's findings to the results, under the stage's name. Closes the detector."""
 
     def __init__(self, name: str, detector: Detector) -> None:
         self.name = name
@@ -34,3 +35,13 @@ class Detect:
             found=MappingProxyType({**results.found, self.name: found}),
             models=MappingProxyType({**results.models, self.name: self.detector.info}),
         )
+
+    def close(self) -> None:
+        """Close the detector."""
+        self.detector.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

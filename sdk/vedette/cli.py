@@ -1,0 +1,367 @@
+"""The `vedette` command. The only module that prints; results go to stdout, all else to stderr.
+
+Exit codes: 0 done, 1 failed, 2 usage or setting, 3 source, 4 model, 5 output, 6 engine, 7 missing package,
+130 interrupted. See `vedette.errors`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from vedette import __version__
+from vedette.errors import SettingsError, VedetteError, unknown_name
+
+if TYPE_CHECKING:
+    from vedette.types import Results
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+QUIET_S = 2.0  # what is over sooner shows no progress
+COMMANDS = {
+    "live": "watch a camera, stream or file until stopped",
+    "detect": "find faces in pictures and videos",
+    "inspect": "tell what a model file is, expects and returns",
+    "models": "list the bundled models",
+    "doctor": "check this machine and say what to mend",
+    "bench": "measure speed against the bare model",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (sys.argv when None) and return the exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(level=logging.WARNING, format="vedette: %(levelname)s: %(message)s", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        options = _parser(args).parse_args(args)
+        logging.getLogger("vedette").setLevel(logging.DEBUG if options.verbose else logging.INFO)
+        return int(options.run(options))
+    except VedetteError as error:
+        print(f"vedette: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: no second error at exit
+        return 0
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are Vedette's: one line, the nearest name, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}. See `{self.prog} --help`.")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            known = [option for action in _actions(self, found) for option in action.option_strings]
+            raise unknown_name("option", rest[0].partition("=")[0], known)
+        return found
+
+
+def _actions(parser: argparse.ArgumentParser, found: argparse.Namespace) -> Iterator[argparse.Action]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices[found.command]._actions
+        else:
+            yield action
+
+
+def _parser(args: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(prog="vedette", description="Real-time vision on small devices, without a cloud.")
+    parser.add_argument("--version", action="version", version=f"vedette {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    for name, text in COMMANDS.items():
+        globals()[f"_add_{name}"](verbs.add_parser(name, help=text, description=f"{text.capitalize()}."))
+    _add_departments(verbs, args)
+    return parser
+
+
+def _add_departments(verbs: Any, args: Sequence[str]) -> None:
+    """Add the verbs of train, convert ...: only the one that is called is imported."""
+    wanted = next((a for a in args if not a.startswith("-")), "")
+    points = {p.name: p for p in importlib.metadata.entry_points(group="vedette.commands")}
+    if wanted in points:
+        points[wanted].load()(verbs)
+    elif not wanted:
+        for name in sorted(points):
+            verbs.add_parser(name, help=f"see `vedette {name} --help`")
+    elif wanted not in COMMANDS:
+        raise unknown_name("command", wanted, [*COMMANDS, *points])
+
+
+# live
+
+
+def _add_live(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", nargs="?", help="0, picamera2://0, v4l2:///dev/video0, rtsp://…, a file, demo://")
+    parser.add_argument("--stage", action="append", metavar="NAME", help="faces, faces?min_score=0.7 (repeatable)")
+    parser.add_argument("--sink", action="append", metavar="URI", help="-, x.jsonl, x.mp4, folder/, web://127.0.0.1:8080")
+    parser.add_argument("--frames", type=int, metavar="N", help="stop after N results")
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file with the same names")
+    parser.set_defaults(run=_live)
+
+
+def _live(options: argparse.Namespace) -> int:
+    from vedette.app import run
+    from vedette.stats import Stats
+
+    settings = _live_settings(options)
+    stats, bar = Stats(), _Progress("live")
+    try:
+        for results in run(
+            settings.source, settings.stages, settings.sinks, frames=settings.frames, seconds=settings.seconds
+        ):
+            stats.update(results)
+            bar.show(lambda: _status(stats))
+    finally:
+        bar.clear()
+        summary = stats.snapshot()
+        if summary.frames:
+            print(_table(summary), file=sys.stderr if "-" in settings.sinks else sys.stdout)
+    return 0
+
+
+def _live_settings(options: argparse.Namespace) -> Any:
+    """Return the file's settings with what the command line says laid over them."""
+    from dataclasses import replace
+
+    from vedette.settings import LiveSettings, load_settings
+
+    given = {
+        "source": options.source,
+        "stages": options.stage and tuple(options.stage),
+        "sinks": options.sink and tuple(options.sink),
+        "frames": options.frames,
+        "seconds": options.seconds,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    if options.settings is not None:
+        return replace(load_settings(options.settings), **given)
+    if options.source is None:
+        raise SettingsError("no source is given. Try `vedette live demo://`, or `vedette live 0` for the first camera.")
+    return LiveSettings(**given)
+
+
+# detect
+
+
+def _add_detect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", nargs="+", help="pictures, folders, globs or videos")
+    parser.add_argument("--model", default="face-detector", metavar="NAME|PATH")
+    parser.add_argument("--min-score", type=float, metavar="X", help="0..1; the model's own threshold if not given")
+    parser.add_argument("--threads", type=int, metavar="N")
+    parser.add_argument("--json", action="store_true", help="one JSON object a picture on stdout, nothing else")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write annotated pictures into DIR")
+    parser.set_defaults(run=_detect)
+
+
+def _detect(options: argparse.Namespace) -> int:
+    """Go through all sources; one that fails is told of and the rest still done."""
+    from vedette.app import load, make_sink
+    from vedette.stages.detect import Detect
+
+    if options.min_score is not None and not 0 <= options.min_score <= 1:
+        raise SettingsError(f"--min-score is {options.min_score}; give 0 to 1.")
+    code = 0
+    bar = _Progress("detect")
+    with Detect("faces", load(options.model, min_score=options.min_score, threads=options.threads)) as stage:
+        sinks = [make_sink(f"images:{options.out}")] if options.out else []
+        for source in options.source:
+            try:
+                _detect_source(source, stage, sinks, bar, options.json)
+            except VedetteError as error:
+                bar.clear()
+                print(f"vedette: {error}", file=sys.stderr)
+                code = code or error.exit_code
+        for sink in sinks:
+            sink.close()
+    bar.clear()
+    return code
+
+
+def _detect_source(source: str, stage: Any, sinks: Any, bar: _Progress, as_json: bool) -> None:
+    from vedette.pipeline import process
+    from vedette.sinks.schema import to_record
+    from vedette.sources.uri import open_source
+
+    with open_source(source) as opened:
+        while (frame := opened.read()) is not None:
+            results = process(frame, [stage])
+            for sink in sinks:
+                sink.write(results)
+            bar.clear()
+            print(json.dumps(to_record(results)) if as_json else _line(results), flush=True)
+            bar.show(lambda: f"{frame.source} {frame.index}")
+
+
+def _line(results: Results) -> str:
+    faces = [
+        f"{d.labels[c]} {s:.2f} [{' '.join(f'{v:.0f}' for v in box)}]"
+        for d in results.found.values()
+        for box, s, c in zip(d.xyxy, d.score, d.class_id, strict=True)
+    ]
+    width, height = results.frame.size_wh
+    where = f"{results.frame.source}#{results.frame.index}" if results.frame.index else results.frame.source
+    return f"{where} ({width}x{height}): {', '.join(faces) or 'nothing found'}"
+
+
+# inspect, models, doctor, bench
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="NAME|PATH")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.set_defaults(run=_inspect)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from vedette.app import inspect
+
+    facts = inspect(options.model)
+    if options.json:
+        print(json.dumps(facts))
+    else:
+        print(_columns([(key, _plain(value)) for key, value in facts.items()]))
+    return 0
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object a model on stdout")
+    parser.set_defaults(run=_models)
+
+
+def _models(options: argparse.Namespace) -> int:
+    from vedette.contract import open_model_file
+    from vedette.zoo import bundled
+
+    rows = []
+    for name, path in bundled().items():
+        model = open_model_file(path)
+        contract = model.contract
+        width, height = contract.input.size_wh
+        facts = {
+            "name": name,
+            "version": contract.version,
+            "task": contract.task,
+            "input": f"{width}x{height}",
+            "bytes": len(model.data),
+            "license": contract.license,
+            "sha256": model.sha256,
+            "metrics": dict(contract.metrics),
+        }
+        if options.json:
+            print(json.dumps(facts))
+        rows.append([_plain(facts[key]) for key in ("name", "version", "task", "input", "bytes", "license")])
+    if not options.json:
+        print(_columns([("NAME", "VERSION", "TASK", "INPUT", "BYTES", "LICENSE"), *rows]))
+    return 0
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object a check on stdout")
+    parser.set_defaults(run=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Print the checks; 1 where one fails."""
+    from dataclasses import asdict
+
+    from vedette.doctor import examine
+
+    failed = False
+    for check in examine():
+        failed |= check.status == "fail"
+        if options.json:
+            print(json.dumps(asdict(check)), flush=True)
+        else:
+            print(f"{check.status:>4}  {check.name}: {check.detail}", flush=True)
+            if check.status != "ok" and check.remedy:
+                print(f"      -> {check.remedy}", flush=True)
+    return int(failed)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", nargs="?", default="demo://?pace=none", help="a video, pictures or demo://?pace=none")
+    parser.add_argument("--model", default="face-detector", metavar="NAME|PATH")
+    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="for each of three loops (10)")
+    parser.add_argument("--threads", type=int, metavar="N")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.set_defaults(run=_bench)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from vedette.measure import measure
+
+    bar = _Progress("bench")
+    report = measure(
+        options.model,
+        options.source,
+        seconds=options.seconds,
+        threads=options.threads,
+        progress=lambda step: bar.show(lambda: step),
+    )
+    bar.clear()
+    facts = report.as_dict()
+    print(json.dumps(facts) if options.json else _columns([(k, _plain(v)) for k, v in facts.items()]))
+    return 0
+
+
+# words and figures
+
+
+class _Progress:
+    """One line on stderr, renewed a few times a second; silent where stderr is no terminal."""
+
+    def __init__(self, verb: str) -> None:
+        self._verb, self._start, self._last = verb, time.monotonic(), 0.0
+        self._terminal = sys.stderr.isatty()
+        self._shown = False
+
+    def show(self, text: Any) -> None:
+        """Show what `text()` returns, if two seconds have passed since the beginning."""
+        now = time.monotonic()
+        if not self._terminal or now - self._start < QUIET_S or now - self._last < 0.25:
+            return
+        self._last, self._shown = now, True
+        print(f"\r\x1b[2K{self._verb}: {text()}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+            self._shown = False
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
+    return str(value)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of equal length as aligned text."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
