@@ -97,7 +97,8 @@ class LiteRTEngine:
             try:
                 self._interpreter.invoke()
             except RuntimeError as error:
-                raise EngineError(f"{self._label}: running the model failed in {self.name}: {error}") from error
+                why = "the fill function kept a buffer" if "reference to internal data" in str(error) else error
+                raise EngineError(f"{self._label}: running the model failed in {self.name}: {why}") from error
             return tuple(
                 Tensor(spec.name, self._interpreter.get_tensor(i), spec.scale, spec.zero_point)
                 for i, spec in zip(self._output_ids, self.outputs, strict=True)
