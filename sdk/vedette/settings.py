@@ -61,11 +61,14 @@ def parse_stage(text: str) -> StageSettings:
     for key in options:
         if key not in ("min_score", "threads"):
             raise unknown_name(f"option of stage {name}", key, ("min_score", "threads"))
+    threads = _number(options.get("threads"), "threads", 1, 64)
+    if threads is not None and threads % 1:
+        raise SettingsError(f"threads is {threads}, a whole number is needed.")
     return StageSettings(
         name,
         model or None,
         _number(options.get("min_score"), "min_score", 0.0, 1.0),
-        None if "threads" not in options else int(_number(options["threads"], "threads", 1, 64) or 1),
+        None if threads is None else int(threads),
     )
 
 
