@@ -32,7 +32,7 @@ from vedette.types import Source
 __all__ = ["LIVE_OPTIONS", "SCHEMES", "SourceURI", "is_csi_board", "open_source", "parse_source"]
 
 LIVE_OPTIONS = ("size", "fps", "timeout", "give_up")
-"""Options of every camera: what to ask for, seconds without a frame until it is lost, seconds to retry then."""
+"""Options of every camera: what to ask for; seconds without a frame until it is lost; seconds to retry."""
 
 _HOMES: Mapping[str, str] = MappingProxyType({
     "demo": "vedette.sources.demo:open_demo",
