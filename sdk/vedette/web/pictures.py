@@ -1,0 +1,95 @@
+"""Results as JPEG files: small ones for the stream, each encoded once; and the whole picture for a snapshot."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import cv2
+
+from vedette.errors import SinkError
+from vedette.ops.draw import annotate, scaled
+from vedette.types import Image, Results
+from vedette.web.feed import Picture
+
+__all__ = ["Pictures", "encode"]
+
+_SNAPSHOT_QUALITY = 95
+
+
+class Pictures:
+    """The newest results, and their JPEGs as far as somebody asked for them. Safe to use from several threads.
+
+    Args:
+        max_px: longest side of a streamed picture; larger ones are reduced.
+        quality: of the JPEG, 1..100.
+
+    Attributes:
+        encoded: how many pictures were encoded for the stream so far.
+    """
+
+    def __init__(self, *, max_px: int, quality: int) -> None:
+        self.encoded = 0
+        self._max_px, self._quality = max_px, quality
+        self._lock = threading.Lock()
+        self._newest: tuple[Results, int] | None = None
+        self._made: dict[bool, Picture] = {}
+
+    def put(self, results: Results) -> None:
+        """Take the place of what was newest."""
+        with self._lock:
+            self._newest = results, time.monotonic_ns()
+            self._made = {}
+
+    @property
+    def newest(self) -> tuple[Results, int] | None:
+        """The newest results and when they came (monotonic, ns); None before the first."""
+        with self._lock:
+            return self._newest
+
+    def stream(self, *, boxes: bool) -> Picture | None:
+        """Return the newest picture for the stream, with or without `boxes`; None before the first."""
+        with self._lock:
+            if self._newest is None:
+                return None
+            if boxes not in self._made:
+                results, written_ns = self._newest
+                jpeg = encode(_reduced(results, self._max_px, boxes=boxes), quality=self._quality)
+                self._made[boxes] = Picture(jpeg, results.frame.index, written_ns)
+                self.encoded += 1
+            return self._made[boxes]
+
+    def snapshot(self, *, boxes: bool) -> Picture | None:
+        """Return the newest picture in full size, with or without `boxes`; None before the first."""
+        newest = self.newest
+        if newest is None:
+            return None
+        results, written_ns = newest
+        image = results.frame.image
+        whole = annotate(image, results.found) if boxes else image
+        return Picture(encode(whole, quality=_SNAPSHOT_QUALITY), results.frame.index, written_ns)
+
+
+def encode(image: Image, *, quality: int) -> bytes:
+    """Return `image` as a JPEG file of `quality` 1..100.
+
+    Raises:
+        SinkError: it cannot be one; a side is longer than 65500 px.
+    """
+    try:
+        done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error as error:
+        raise SinkError(f"the dashboard cannot encode a picture of {image.shape}: {error.err}") from error
+    if not done:
+        raise SinkError(f"the dashboard cannot encode a picture of {image.shape} as JPEG.")
+    return data.tobytes()
+
+
+def _reduced(results: Results, max_px: int, *, boxes: bool) -> Image:
+    """Return the picture with its longest side at most `max_px`; drawn on afterwards, so that lines stay sharp."""
+    image: Image = results.frame.image
+    factor = min(1.0, max_px / max(image.shape[:2]))
+    if factor < 1:
+        size_wh = tuple(max(1, round(side * factor)) for side in results.frame.size_wh)
+        image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(image.dtype, copy=False)
+    return annotate(image, scaled(results.found, factor)) if boxes else image
