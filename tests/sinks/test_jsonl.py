@@ -96,7 +96,12 @@ class Full:
 
 def test_a_full_disk_leaves_no_half_line(tmp_path, make_results, monkeypatch):
     path = tmp_path / "r.jsonl"
-    monkeypatch.setattr(Path, "open", lambda self, *a, really=Path.open, **k: Full(really(self, *a, **k), 1500))
+
+    def open_small(self, mode="r", *args, really=Path.open, **options):
+        file = really(self, mode, *args, **options)
+        return Full(file, 1500) if mode == "xb" else file
+
+    monkeypatch.setattr(Path, "open", open_small)
     with JsonlSink(path) as sink:
         for index in range(10):
             try:

@@ -7,6 +7,7 @@ colour vision tell apart; every line has a dark rim, so that it shows on any bac
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +52,7 @@ class _Pen:
 
 def text_px(size_wh: tuple[int, int]) -> int:
     """Return how high a capital letter is drawn on a picture of `size_wh`, pixels."""
-    return max(MIN_TEXT_PX, round(0.017 * (size_wh[0] * size_wh[1]) ** 0.5))
+    return max(MIN_TEXT_PX, round(0.017 * math.sqrt(size_wh[0] * size_wh[1])))
 
 
 def color_of(stage_index: int, class_id: int) -> _Color:
@@ -97,8 +98,7 @@ def annotate(image: Image, found: Mapping[str, Detections], *, status: str = "")
 
 @cache
 def _unit_px() -> int:
-    height: int = cv2.getTextSize("X", _FONT, 1.0, 1)[0][1]
-    return height
+    return int(cv2.getTextSize("X", _FONT, 1.0, 1)[0][1])
 
 
 def _pen(width: int, height: int) -> _Pen:
