@@ -1,5 +1,6 @@
 """Check Vedette's adapter against the real picamera2 and libcamera. run.sh runs it in the system that it makes."""
 
+# ruff: noqa: PT017, T201 - a program that prints, where there is no pytest
 from __future__ import annotations
 
 import inspect
@@ -93,7 +94,8 @@ def _colours_times_numbers() -> str:
     assert set(names) == set(COLOURS), f"only {set(names)} were seen"
     times, indices = [f.time_ns for f in frames], [f.index for f in frames]
     assert all(a < b for a, b in pairwise(times)), times
-    assert indices[0] == 0 and all(a < b for a, b in pairwise(indices)), indices
+    assert indices[0] == 0, indices
+    assert all(a < b for a, b in pairwise(indices)), indices
     ages = [(f.captured_ns - f.time_ns) / 1e6 for f in frames]
     assert all(-1 < age < 1000 for age in ages), f"sensor time is not on the monotonic clock: ages {ages} ms"
     return f"{camera.format}, off by {worst:.1f}, indices {indices}, ages {min(ages):.1f}..{max(ages):.1f} ms"
@@ -108,7 +110,9 @@ def _open_again() -> str:
 
 
 def _taken() -> str:
-    with _open() as camera:  # the virtual camera has no device file, so no lock that other processes would see
+    with (
+        _open() as camera
+    ):  # the virtual camera has no device file, so no lock that other processes would see
         camera.read()
         said = _refused(_open, "another program has it")
         camera.read()

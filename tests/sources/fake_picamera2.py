@@ -34,7 +34,9 @@ MIRRORED = (
 class World:
     """What surrounds the cameras, and what became of them."""
 
-    cameras: list[dict[str, Any]] = field(default_factory=lambda: [{"Model": "imx708", "Id": "/base", "Num": 0}])
+    cameras: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"Model": "imx708", "Id": "/base", "Num": 0}]
+    )
     colour: tuple[int, int, int] = (200, 120, 40)
     init_error: Exception | None = None
     configure_error: Exception | None = None

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import fake_picamera2
 import numpy as np
 import pytest
-from fake_picamera2 import World
+from sources import fake_picamera2
+from sources.fake_picamera2 import World
+
 from vedette.errors import MissingDependencyError, SettingsError, SourceError, SourceLost, VedetteError
 from vedette.sources import picamera2 as adapter
 from vedette.sources.picamera2 import Picamera2Source, open_picamera2, to_rgb
@@ -49,11 +50,24 @@ def opened(world: World):  # type: ignore[no-untyped-def]
 
 def test_it_keeps_the_protocol_of_a_source(opened: Opener) -> None:
     source = opened("picamera2://0?size=64x48")
-    assert isinstance(source, Source) and source.live
+    assert isinstance(source, Source)
+    assert source.live
     assert (source.name, source.size_wh, source.format) == ("picamera2://0?size=64x48", (64, 48), "BGR888")
 
 
-FORMATS = ["BGR888", "RGB888", "XBGR8888", "XRGB8888", "MJPEG", "YUV420", "YVU420", "NV12", "NV21", "YUYV", "UYVY"]
+FORMATS = [
+    "BGR888",
+    "RGB888",
+    "XBGR8888",
+    "XRGB8888",
+    "MJPEG",
+    "YUV420",
+    "YVU420",
+    "NV12",
+    "NV21",
+    "YUYV",
+    "UYVY",
+]
 
 
 @pytest.mark.parametrize("padding", [0, 16], ids=["tight", "padded"])
@@ -61,7 +75,9 @@ FORMATS = ["BGR888", "RGB888", "XBGR8888", "XRGB8888", "MJPEG", "YUV420", "YVU42
 def test_every_format_arrives_as_rgb(world: World, opened: Opener, fmt: str, padding: int) -> None:
     world.delivers_format, world.stride_padding = fmt, padding
     frame = opened("picamera2://0?size=64x48").read()
-    assert frame.image.shape == (48, 64, 3) and frame.image.dtype == np.uint8 and frame.image.flags.c_contiguous
+    assert frame.image.shape == (48, 64, 3)
+    assert frame.image.dtype == np.uint8
+    assert frame.image.flags.c_contiguous
     # Eight-bit YUV in limited range and back: within 3 levels. Channels swapped: 80 and more.
     assert np.abs(frame.image.astype(int) - world.colour).max() <= 3
 
@@ -76,9 +92,13 @@ def test_main_is_asked_for_so_that_no_conversion_is_needed(world: World, opened:
 def test_it_asks_for_the_newest_frame_and_few_buffers(world: World, opened: Opener) -> None:
     opened("picamera2://0?fps=25&rotate=180")
     got = world.configured
-    assert got["main"]["size"] == (1280, 720) and got["queue"] is False and got["buffer_count"] == 4
+    assert got["main"]["size"] == (1280, 720)
+    assert got["queue"] is False
+    assert got["buffer_count"] == 4
     assert got["controls"] == {"FrameDurationLimits": (40000, 40000)}
-    assert got["transform"].hflip and got["transform"].vflip and got["lores"] is None
+    assert got["transform"].hflip
+    assert got["transform"].vflip
+    assert got["lores"] is None
 
 
 def test_lores_is_scaled_by_the_camera_and_read_instead_of_main(world: World, opened: Opener) -> None:
@@ -174,7 +194,8 @@ def test_close_wakes_a_reader(world: World, opened: Opener) -> None:
     time.sleep(0.05)
     source.close()
     reader.join(2)
-    assert not reader.is_alive() and "is closed" in str(raised[0])
+    assert not reader.is_alive()
+    assert "is closed" in str(raised[0])
 
 
 def test_close_frees_the_camera_once_and_ends_reading(world: World, opened: Opener) -> None:
@@ -208,14 +229,22 @@ CAMERAS = [{"Model": "imx708", "Id": "/a", "Num": 0}, {"Model": "ov5647", "Id": 
     [
         ({"cameras": []}, "picamera2://0", "finds no camera.*cable.*v4l2:///dev/video0"),
         ({"cameras": CAMERAS}, "picamera2://2", r"no camera 2; libcamera finds 0 \(imx708\), 1 \(ov5647\)"),
-        ({"init_error": IndexError("list index out of range")}, "picamera2://0", r"no camera 0; .* 0 \(imx708\)"),
+        (
+            {"init_error": IndexError("list index out of range")},
+            "picamera2://0",
+            r"no camera 0; .* 0 \(imx708\)",
+        ),
         ({"init_error": RuntimeError("Camera(s) not found (Do not")}, "picamera2://0", "no camera 0"),
         (
             {"init_error": RuntimeError("Camera __init__ sequence did not complete.")},
             "picamera2://0",
             "another program has it.*fuser -v.*__init__ sequence did not complete",
         ),
-        ({"configure_error": RuntimeError("Configuration failed")}, "picamera2://0", "refuses.*Configuration failed"),
+        (
+            {"configure_error": RuntimeError("Configuration failed")},
+            "picamera2://0",
+            "refuses.*Configuration failed",
+        ),
         ({"delivers_format": "SBGGR10"}, "picamera2://0", "delivers SBGGR10 pictures"),
         ({"frame_duration_us": None}, "picamera2://0?fps=30", "cannot be set; leave 'fps' out"),
         ({}, "picamera2://0?fps=500", r"delivers 1 to 120 frames/s, not 500"),
@@ -254,7 +283,9 @@ def test_bad_settings_are_refused_before_the_camera_is_touched(
 
 
 def _environment(folder: Path, monkeypatch: pytest.MonkeyPatch, *, system: bool) -> None:
-    (folder / "pyvenv.cfg").write_text(f"home = /usr/bin\ninclude-system-site-packages = {str(system).lower()}\n")
+    (folder / "pyvenv.cfg").write_text(
+        f"home = /usr/bin\ninclude-system-site-packages = {str(system).lower()}\n"
+    )
     monkeypatch.setattr(sys, "prefix", str(folder))
     monkeypatch.setattr(sys, "base_prefix", "/usr")
 
@@ -288,7 +319,8 @@ def test_a_missing_picamera2_names_the_commands_that_mend_it(
         open_picamera2(parse_source("picamera2://0"))
     for text in wanted:
         assert text.format(prefix=tmp_path) in str(caught.value)
-    assert isinstance(caught.value, VedetteError) and caught.value.__cause__ is error
+    assert isinstance(caught.value, VedetteError)
+    assert caught.value.__cause__ is error
 
 
 def test_the_fake_has_the_parameters_of_the_real_one() -> None:
@@ -297,5 +329,7 @@ def test_the_fake_has_the_parameters_of_the_real_one() -> None:
     except ImportError as error:
         pytest.skip(f"picamera2 cannot be imported here ({error}); make test-camera compares the two")
     for name in fake_picamera2.MIRRORED:
-        parameters = [list(inspect.signature(getattr(c, name)).parameters) for c in (real, fake_picamera2.Picamera2)]
+        parameters = [
+            list(inspect.signature(getattr(c, name)).parameters) for c in (real, fake_picamera2.Picamera2)
+        ]
         assert parameters[0] == parameters[1], name

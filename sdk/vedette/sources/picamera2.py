@@ -51,20 +51,22 @@ _CLOSE_S = 5.0
 _BUFFERS = 4
 
 # None: already R, G, B in memory.
-_CONVERSIONS: Mapping[str, int | None] = MappingProxyType({
-    "BGR888": None,
-    "MJPEG": None,
-    "RGB888": cv2.COLOR_BGR2RGB,
-    "XBGR8888": cv2.COLOR_RGBA2RGB,
-    "XRGB8888": cv2.COLOR_BGRA2RGB,
-    "YUV420": cv2.COLOR_YUV2RGB_I420,
-    "YVU420": cv2.COLOR_YUV2RGB_YV12,
-    "NV12": cv2.COLOR_YUV2RGB_NV12,
-    "NV21": cv2.COLOR_YUV2RGB_NV21,
-    "YUYV": cv2.COLOR_YUV2RGB_YUYV,
-    "YVYU": cv2.COLOR_YUV2RGB_YVYU,
-    "UYVY": cv2.COLOR_YUV2RGB_UYVY,
-})
+_CONVERSIONS: Mapping[str, int | None] = MappingProxyType(
+    {
+        "BGR888": None,
+        "MJPEG": None,
+        "RGB888": cv2.COLOR_BGR2RGB,
+        "XBGR8888": cv2.COLOR_RGBA2RGB,
+        "XRGB8888": cv2.COLOR_BGRA2RGB,
+        "YUV420": cv2.COLOR_YUV2RGB_I420,
+        "YVU420": cv2.COLOR_YUV2RGB_YV12,
+        "NV12": cv2.COLOR_YUV2RGB_NV12,
+        "NV21": cv2.COLOR_YUV2RGB_NV21,
+        "YUYV": cv2.COLOR_YUV2RGB_YUYV,
+        "YVYU": cv2.COLOR_YUV2RGB_YVYU,
+        "UYVY": cv2.COLOR_YUV2RGB_UYVY,
+    }
+)
 
 
 class Picamera2Source:
@@ -251,7 +253,9 @@ def to_rgb(array: NDArray[np.uint8], fmt: str, *, size_wh: tuple[int, int]) -> I
 def _wish(uri: SourceURI) -> _Wish:
     uri.allow(*LIVE_OPTIONS, "lores", "stream", "rotate")
     if not uri.path.isdecimal():
-        raise SettingsError(f"{uri}: '{uri.path}' is not a camera's number; the first camera is picamera2://0.")
+        raise SettingsError(
+            f"{uri}: '{uri.path}' is not a camera's number; the first camera is picamera2://0."
+        )
     wish = _Wish(
         name=str(uri),
         number=int(uri.path),
