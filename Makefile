@@ -81,14 +81,14 @@ lint: $(VENV)/.full ## style, types, and which way imports run
 	@$(BIN)/ruff check $(wildcard $(CODE))
 	@$(BIN)/ruff format --check $(wildcard $(CODE))
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timings 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 fmt: $(VENV)/.full ## put the style right
 	@$(BIN)/ruff check --fix-only $(wildcard $(CODE))
 	@$(BIN)/ruff format $(wildcard $(CODE))
 
 test-arm64: $(VENV)/.full ## the wheel as a Cortex-A72 runs it, under qemu
-	@VEDETTE_SETUP=1 $(BIN)/python -m pytest tests/arm64 -s $(ARGS)
+	@VEDETTE_ARM64=required $(BIN)/python -m pytest tests/arm64 -s $(ARGS)
 
 test-camera: $(VENV)/.light ## real picamera2 on libcamera's virtual camera; needs root
 	@tests/camera/run.sh
