@@ -77,7 +77,9 @@ def make_access(host: str, port: int, *, token: str | None, allowed_hosts: tuple
             f"or token=SECRET with at least {MIN_TOKEN} characters; or bind it to 127.0.0.1."
         )
     if token is not None and (len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable()):
-        raise SettingsError(f"token is too weak: give at least {MIN_TOKEN} plain letters and digits, or token=auto.")
+        raise SettingsError(
+            f"token is too weak: give at least {MIN_TOKEN} plain letters and digits, or token=auto."
+        )
     everywhere = host in ("", "0.0.0.0", "::")
     names = {*_LOOPBACK_NAMES, host, *allowed_hosts, *(_own_names() if everywhere else ())}
     return Access(frozenset(n.lower().strip("[]") for n in names if n), everywhere, token, f"vedette_{port}")

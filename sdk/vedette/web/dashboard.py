@@ -113,7 +113,9 @@ class Dashboard:
             SinkError: the dashboard is closed, or its server has ended.
         """
         if self._closed or not self._server.alive:
-            raise SinkError(f"the dashboard on {self.address[0]}:{self.address[1]} is closed.") from self._server.error
+            raise SinkError(
+                f"the dashboard on {self.address[0]}:{self.address[1]} is closed."
+            ) from self._server.error
         self._stats.update(results)
         self._pictures.put(results)
         made = {boxes: self._pictures.stream(boxes=boxes) for boxes in self._feed.wanted}

@@ -55,14 +55,19 @@ class Guard:
         """Refuse what another web page sends, or what is meant for another server."""
         host = request.headers.get("host", "")
         if not self._access.allows_host(host):
-            return _error(403, f"this dashboard is not called '{host[:80]}'; if it should be, add hosts=NAME to web://")
+            return _error(
+                403, f"this dashboard is not called '{host[:80]}'; if it should be, add hosts=NAME to web://"
+            )
         origin = request.headers.get("origin")
         if origin is None and request.method not in ("GET", "HEAD"):
             return _error(403, f"{request.method} needs an Origin header")
         if origin is not None and not is_own_origin(origin, host):
             return _error(403, "other web pages may not use this dashboard")
         headers = request.headers
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and headers.get("sec-fetch-mode") != "navigate":
+        if (
+            headers.get("sec-fetch-site") in ("cross-site", "same-site")
+            and headers.get("sec-fetch-mode") != "navigate"
+        ):
             return _error(403, "other web pages may not show this dashboard's pictures")
         return None
 
@@ -74,13 +79,19 @@ class Guard:
         token = request.query_params.get("token", "")
         if request.url.path != "/" or not token or self._access.token is None:
             return None
-        return self._waiting(request) or self._remember(request, token, RedirectResponse("/", status_code=303))
+        return self._waiting(request) or self._remember(
+            request, token, RedirectResponse("/", status_code=303)
+        )
 
     def _remember(self, request: Request, token: str, answer: Response) -> Response:
         if not self._access.accepts(token):
             return self._wrong(request)
         answer.set_cookie(
-            self._access.cookie, self._access.cookie_value, max_age=_COOKIE_AGE_S, httponly=True, samesite="strict"
+            self._access.cookie,
+            self._access.cookie_value,
+            max_age=_COOKIE_AGE_S,
+            httponly=True,
+            samesite="strict",
         )
         return answer
 

@@ -77,7 +77,9 @@ def encode(image: Image, *, quality: int) -> bytes:
         SinkError: it cannot be one; a side is longer than 65500 px.
     """
     try:
-        done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        done, data = cv2.imencode(
+            ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+        )
     except cv2.error as error:
         raise SinkError(f"the dashboard cannot encode a picture of {image.shape}: {error.err}") from error
     if not done:

@@ -26,14 +26,18 @@ _BOUNDARY = b"--frame\r\n"
 _STREAM_TYPE = "multipart/x-mixed-replace; boundary=frame"
 
 
-def make_server_app(pictures: Pictures, feed: Feed, figures: Callable[[], dict[str, Any]], access: Access) -> ASGIApp:
+def make_server_app(
+    pictures: Pictures, feed: Feed, figures: Callable[[], dict[str, Any]], access: Access
+) -> ASGIApp:
     """Return the ASGI application that shows `pictures` and `figures` to whom `access` lets in."""
 
     async def stream(request: Request) -> Any:
         try:
             viewer = feed.join(boxes=_wants_boxes(request))
         except FeedFull as full:
-            return JSONResponse({"error": f"{full}; close one and try again"}, 503, headers={"Retry-After": "5"})
+            return JSONResponse(
+                {"error": f"{full}; close one and try again"}, 503, headers={"Retry-After": "5"}
+            )
         return _Stream(viewer, feed, pictures)
 
     def snapshot(request: Request) -> Response:

@@ -42,7 +42,9 @@ def bind(host: str, port: int) -> socket.socket:
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:
-        raise SinkError(f"the dashboard cannot be bound to {host}:{port}: no such name or address.") from error
+        raise SinkError(
+            f"the dashboard cannot be bound to {host}:{port}: no such name or address."
+        ) from error
     listener = socket.socket(family, kind, protocol)
     try:
         _tune(listener)
@@ -98,7 +100,9 @@ class ServerThread:
         self._thread.start()
         if not self._up.wait(_START_S) or self.error is not None:
             self.stop()
-            raise SinkError(f"the dashboard's server did not start: {self.error or 'it took too long'}.") from self.error
+            raise SinkError(
+                f"the dashboard's server did not start: {self.error or 'it took too long'}."
+            ) from self.error
 
     @property
     def alive(self) -> bool:

@@ -36,8 +36,8 @@ export function show(figures) {
 
 function showFound(frame) {
   $("found").textContent = frame ? whole(total(frame.found)) : "–";
-  const what = frame ? Object.entries(frame.found).map(([stage, count]) => `${count} ${stage}`) : [];
-  $("found-what").textContent = what.join(", ") || "\u00a0";
+  const what = frame ? Object.entries(frame.found).map(([stage, count]) => `${stage} ${count}`) : [];
+  $("found-what").textContent = what.join(" · ") || "\u00a0";
 }
 
 function showDrops(figures) {
@@ -99,6 +99,9 @@ function draw(name, value) {
   line.push(value);
   if (line.length > LENGTH) line.shift();
   const top = Math.max(...line) * 1.15 || 1;
-  const points = line.map((v, k) => `${(LENGTH - line.length + k + 1).toFixed(1)},${(27 - 25 * v / top).toFixed(1)}`);
-  $(`${name}-line`).firstElementChild.setAttribute("d", `M${points.join("L")}`);
+  const step = 120 / Math.max(1, line.length - 1);
+  const points = line.map((v, k) => `${(k * step).toFixed(1)},${(27 - 25 * v / top).toFixed(1)}`).join("L");
+  const [area, edge] = $(`${name}-line`).children;
+  area.setAttribute("d", `M0,28L${points}L120,28z`);
+  edge.setAttribute("d", `M${points}`);
 }
