@@ -1,0 +1,220 @@
+"""Annotated pictures: one file a frame, or some of them on a contact sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+
+from vedette.errors import SettingsError, SinkError
+from vedette.ops.draw import annotate, scaled
+from vedette.ops.images import letterbox
+from vedette.sinks.files import check_folder, sink_error, write_atomic
+from vedette.types import Image, Results
+
+__all__ = ["PICTURES", "ImagesSink", "SheetSink"]
+
+PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""Endings of file names that are pictures."""
+
+
+class ImagesSink:
+    """One annotated JPEG a frame, whole or not there, in a folder.
+
+    Attributes:
+        name: ``images:FOLDER``.
+    """
+
+    def __init__(self, folder: str | Path, *, every_s: float = 0.0, quality: int = 90) -> None:
+        """Make `folder` unless it is there.
+
+        Args:
+            folder: its parent exists.
+            every_s: least seconds, by the time of the source, between two pictures; 0 takes every frame.
+            quality: of JPEG, 1..100.
+
+        Raises:
+            SettingsError: a value out of range.
+            SinkError: the folder cannot be made or written.
+        """
+        self._folder = Path(folder)
+        self.name = f"images:{folder}"
+        if not 1 <= quality <= 100 or every_s < 0:
+            raise SettingsError(f"{self.name}: quality={quality} must be 1..100, every={every_s:g}s not negative")
+        self._every_ns, self._quality = round(every_s * 1e9), quality
+        self._due_ns: int | None = None
+        self._names: set[str] = set()
+        if not self._folder.exists():
+            check_folder(self._folder)
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except FileExistsError as error:
+            raise SinkError(f"cannot write pictures into {folder}: it is a file, not a folder") from error
+        except OSError as error:
+            raise sink_error(self._folder, error) from error
+        check_folder(self._folder / "frame.jpg")
+
+    def write(self, results: Results) -> None:
+        """Write one picture, if it is due.
+
+        Raises:
+            SinkError: the disk is full or gone, or the file would replace the picture that the source reads.
+        """
+        if not self._due(results.frame.time_ns):
+            return
+        path = self._folder / self._file_name(results)
+        _spare_the_source(path, results.frame.source)
+        write_atomic(path, _encode(annotate(results.frame.image, results.found), ".jpg", self._quality))
+
+    def close(self) -> None:
+        """Do nothing: every picture is in place."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+    def _due(self, time_ns: int) -> bool:
+        """Return whether a picture is due; if so, the next one is at the next whole interval since the first."""
+        if self._every_ns and self._due_ns is not None:
+            late_ns = time_ns - self._due_ns
+            if late_ns < 0:
+                return False
+            self._due_ns += (late_ns // self._every_ns + 1) * self._every_ns
+        else:
+            self._due_ns = time_ns + self._every_ns
+        return True
+
+    def _file_name(self, results: Results) -> str:
+        """Return a name after the source's file where it is a picture, unique in this run, else after the index."""
+        source, index = Path(results.frame.source), results.frame.index
+        if source.suffix.lower() not in PICTURES:
+            return f"frame-{index:06d}.jpg"
+        name = source.stem if source.stem not in self._names else f"{source.stem}-{index:06d}"
+        self._names.add(name)
+        return f"{name}.jpg"
+
+
+class SheetSink:
+    """A contact sheet: up to `count` annotated thumbnails, evenly chosen from all frames, on one picture.
+
+    Attributes:
+        name: ``sheet:PATH``.
+    """
+
+    def __init__(self, path: str | Path, *, columns: int = 4, count: int = 12, width: int = 320) -> None:
+        """Check that `path` can be written; that is done at closing.
+
+        Args:
+            path: ends in .png, .jpg or .jpeg.
+            columns: 1..16.
+            count: how many thumbnails, 1..256.
+            width: of a thumbnail in pixels, 64..1920.
+
+        Raises:
+            SettingsError: a value out of range.
+            SinkError: it cannot be written.
+        """
+        self._path = Path(path)
+        self.name = f"sheet:{path}"
+        if self._path.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
+            raise SettingsError(f"cannot write {path}: a contact sheet's name ends in .png, .jpg or .jpeg")
+        limits = (("columns", columns, 1, 16), ("count", count, 1, 256), ("width", width, 64, 1920))
+        for what, value, low, high in limits:
+            if not low <= value <= high:
+                raise SettingsError(f"{self.name}: {what}={value} must be {low}..{high}")
+        check_folder(self._path)
+        self._columns, self._count, self._width = columns, count, width
+        self._kept: list[tuple[Image, str]] = []
+        self._stride = 1
+        self._seen = 0
+        self._start_ns = 0
+        self._closed = False
+
+    def write(self, results: Results) -> None:
+        """Keep a thumbnail of every `stride`-th frame; the stride doubles when there are twice as many as wanted."""
+        if self._closed:
+            raise SinkError(f"{self.name} is closed")
+        if self._seen == 0:
+            self._start_ns = results.frame.time_ns
+        if self._seen % self._stride == 0:
+            self._kept.append((self._thumbnail(results), self._caption(results)))
+        self._seen += 1
+        if len(self._kept) >= 2 * self._count:
+            self._kept = self._kept[::2]
+            self._stride *= 2
+
+    def close(self) -> None:
+        """Write the sheet; without a frame there is none.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._kept:
+            write_atomic(self._path, _encode(self._sheet(), self._path.suffix.lower(), 92))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+    def _thumbnail(self, results: Results) -> Image:
+        """Return the frame made small, annotated after that, so that the labels read."""
+        width, height = results.frame.size_wh
+        factor = min(self._width / width, self._width / height)  # upright pictures keep within a square
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        small = cv2.resize(results.frame.image, size, interpolation=cv2.INTER_AREA)
+        return annotate(np.asarray(small, np.uint8), scaled(results.found, factor))
+
+    def _caption(self, results: Results) -> str:
+        seconds = (results.frame.time_ns - self._start_ns) / 1e9
+        found = sum(len(one) for one in results.found.values())
+        return f"#{results.frame.index}  {seconds:.1f} s  {found} found"
+
+    def _sheet(self) -> Image:
+        """Return the thumbnails in rows on dark grey, each above its caption."""
+        last = len(self._kept) - 1
+        picks = sorted({round(k) for k in np.linspace(0, last, min(self._count, last + 1))})
+        cells = [self._kept[k] for k in picks]
+        columns = min(self._columns, len(cells))
+        gap, line = 8, 24
+        high = max(picture.shape[0] for picture, _ in cells)
+        rows = -(-len(cells) // columns)
+        sheet: Image = np.full(
+            (gap + rows * (high + line + gap), gap + columns * (self._width + gap), 3), 24, np.uint8
+        )
+        for k, (picture, caption) in enumerate(cells):
+            x, y = gap + k % columns * (self._width + gap), gap + k // columns * (high + line + gap)
+            letterbox(picture, (self._width, high), pad_value=24, out=sheet[y : y + high, x : x + self._width])
+            cv2.putText(sheet, caption, (x, y + high + 17), cv2.FONT_HERSHEY_SIMPLEX, min(0.5, self._width / 500),
+                        (235, 235, 235), 1, cv2.LINE_AA)  # fmt: skip
+        return sheet
+
+
+def _encode(picture: Image, ending: str, quality: int) -> bytes:
+    options = [] if ending == ".png" else [cv2.IMWRITE_JPEG_QUALITY, quality]
+    done, data = cv2.imencode(ending, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+    if not done:
+        raise SinkError(f"cannot encode a picture of {picture.shape[1]} x {picture.shape[0]} pixels as {ending}")
+    return data.tobytes()
+
+
+def _spare_the_source(path: Path, source: str) -> None:
+    try:
+        same = path.samefile(source)
+    except (OSError, ValueError):
+        return  # one of the two does not exist
+    if same:
+        raise SinkError(f"cannot write {path}: it is the picture that is read; name another folder")
