@@ -4,6 +4,7 @@ Needs no root and installs nothing: apt, told to keep its state in a folder of o
 unpacks them. Needs a Debian-like host with apt, dpkg and Debian's keyring, and uv to pick aarch64 wheels.
 """
 
+import os
 import platform
 import re
 import shlex
@@ -75,7 +76,9 @@ def _keyring() -> Path | None:
 
 
 def _mirror() -> str:
-    """Return the Debian mirror of the host's own sources."""
+    """Return DEBIAN_MIRROR, else the Debian mirror of the host's own sources, else Debian's."""
+    if named := os.environ.get("DEBIAN_MIRROR"):
+        return named
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
     uris = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout.split()
     return next((uri for uri in uris if re.fullmatch(r"https?://.*/debian/?", uri)), FALLBACK_MIRROR)
