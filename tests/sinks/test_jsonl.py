@@ -140,8 +140,9 @@ sys.exit(7 if sink.reader_gone else 8)
 
 def test_a_reader_that_leaves_is_no_error():
     home = str(Path(jsonl.__file__).parents[2])
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with subprocess.Popen([sys.executable, "-c", READER_LEAVES, home], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True) as child:  # fmt: skip
+                          stderr=subprocess.PIPE, text=True, env=buffered) as child:  # fmt: skip
         assert json.loads(child.stdout.readline())["frame"] == 0
         child.stdout.close()
         assert child.stderr.read() == ""

@@ -109,6 +109,20 @@ def test_the_error_of_the_sink_reaches_put_and_close(make_results, live, error):
     assert sink.closed == 1
 
 
+def test_an_error_wakes_a_put_that_waits_for_room(make_results):
+    sink = ListSink(fail_at=0, error=SinkError("disk full"))
+    sink.gate.clear()
+    worker = Worker(sink, live=False, queue_size=1)
+    worker.put(make_results(0))
+    assert sink.taken.wait(5)
+    worker.put(make_results(1))
+    threading.Timer(0.1, sink.gate.set).start()
+    start = time.monotonic()
+    with pytest.raises(SinkError, match="disk full"):
+        worker.put(make_results(2))
+    assert time.monotonic() - start < 5
+
+
 def test_an_error_at_closing_is_told(make_results):
     sink = ListSink(close_error=SinkError("cannot finish"))
     with pytest.raises(SinkError, match="cannot finish"), Worker(sink, live=False) as worker:
