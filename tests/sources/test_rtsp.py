@@ -3,8 +3,9 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -24,10 +25,8 @@ def camera(serve: Callable[[BaseHTTPRequestHandler, threading.Event], None]) -> 
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            try:
+            with suppress(OSError):  # the client went away
                 serve(self, done)
-            except OSError:
-                pass  # the client went away
 
         def log_message(self, *_: object) -> None:
             pass
@@ -76,25 +75,29 @@ def free_port() -> int:
 
 
 def test_mjpeg_frames_arrive_in_rgb_until_the_camera_closes() -> None:
-    with camera(stream(30, then_stall=False)) as port:
-        with open_source(f"http://u:secret@127.0.0.1:{port}/video?res=1#timeout=5") as source:
-            assert source.live
-            frames = []
-            with pytest.raises(SourceLost, match="ended the stream") as caught:
-                while (frame := source.read()) is not None:
-                    frames.append(frame)
+    with (
+        camera(stream(30, then_stall=False)) as port,
+        open_source(f"http://u:secret@127.0.0.1:{port}/video?res=1#timeout=5") as source,
+    ):
+        assert source.live
+        frames = []
+        with pytest.raises(SourceLost, match="ended the stream") as caught:
+            while (frame := source.read()) is not None:
+                frames.append(frame)
     assert len(frames) >= 28
     assert frames[0].image[20, 20].tolist() == pytest.approx([254, 0, 0], abs=3)
-    assert all(a.time_ns < b.time_ns and b.index == a.index + 1 for a, b in zip(frames, frames[1:], strict=False))
+    assert all(a.time_ns < b.time_ns and b.index == a.index + 1 for a, b in pairwise(frames))
     assert "secret" not in str(caught.value) + source.name + frames[0].source
 
 
 def test_stream_that_stalls_is_lost_after_the_timeout() -> None:
-    with camera(stream(30, then_stall=True)) as port:
-        with open_source(f"http://127.0.0.1:{port}/#timeout=1") as source:
-            with pytest.raises(SourceLost, match="nothing came for 1 s"):
-                while source.read() is not None:
-                    pass
+    with (
+        camera(stream(30, then_stall=True)) as port,
+        open_source(f"http://127.0.0.1:{port}/#timeout=1") as source,
+    ):
+        with pytest.raises(SourceLost, match="nothing came for 1 s"):
+            while source.read() is not None:
+                pass
 
 
 @pytest.mark.parametrize(

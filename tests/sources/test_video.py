@@ -3,6 +3,7 @@
 import struct
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -80,12 +81,14 @@ def test_every_frame_comes_in_rgb_with_its_time(tmp_path: Path) -> None:
         pytest.param([1, 2000, 1, 101], 10, [1, 2000, 2100, 2200], id="joined"),
     ],
 )
-def test_times_grow_strictly(tmp_path: Path, times_ms: list[float], fps: float, expected_ms: list[float]) -> None:
+def test_times_grow_strictly(
+    tmp_path: Path, times_ms: list[float], fps: float, expected_ms: list[float]
+) -> None:
     path = tmp_path / "x.mp4"
     path.write_bytes(b"any")
     frames = read_all(VideoFile(path, opener=lambda *_: FakeCapture(times_ms, fps)))
     assert [f.time_ns for f in frames] == pytest.approx([ms * 1e6 for ms in expected_ms], abs=1)
-    assert all(a.time_ns < b.time_ns for a, b in zip(frames, frames[1:], strict=False))
+    assert all(a.time_ns < b.time_ns for a, b in pairwise(frames))
 
 
 def test_rotated_recording_is_turned_upright(tmp_path: Path) -> None:
@@ -126,9 +129,11 @@ def test_what_is_not_a_video_is_one_clear_error(tmp_path: Path, content: bytes |
 def test_no_decodable_frame_is_an_error_even_in_a_loop(tmp_path: Path) -> None:
     path = tmp_path / "x.mp4"
     path.write_bytes(b"any")
-    with VideoFile(path, loop=True, opener=lambda *_: FakeCapture([])) as source:
-        with pytest.raises(SourceError, match="no frame"):
-            source.read()
+    with (
+        VideoFile(path, loop=True, opener=lambda *_: FakeCapture([])) as source,
+        pytest.raises(SourceError, match="no frame"),
+    ):
+        source.read()
 
 
 def test_cut_off_video_gives_what_is_good_then_says_so(tmp_path: Path) -> None:

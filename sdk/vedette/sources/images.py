@@ -18,15 +18,39 @@ from vedette.sources.capture import to_rgb
 from vedette.sources.uri import SourceURI
 from vedette.types import Frame, Image
 
-__all__ = ["EXTENSIONS", "ImageFiles", "decode_image", "find_images", "looks_like_image", "open_images", "read_image"]
+__all__ = [
+    "EXTENSIONS",
+    "ImageFiles",
+    "decode_image",
+    "find_images",
+    "looks_like_image",
+    "open_images",
+    "read_image",
+]
 
 EXTENSIONS = frozenset(
-    (".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
+    (
+        ".bmp",
+        ".gif",
+        ".jp2",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    )
 )
 """What a picture's file name ends with, in small letters."""
 
 MAX_FILE_BYTES = 1 << 30
 MAX_PIXELS = 1 << 28
+MAX_SIDE = 1_000_000
 _KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000 and PNM can be read"
 _log = logging.getLogger("vedette")
 
@@ -92,7 +116,9 @@ class ImageFiles:
             return Frame(image, index, round(index * self._step_ns), time.monotonic_ns(), str(path))
         if self.skipped and len(self.skipped) == len(self._paths):
             first = self.skipped[0][1]
-            raise SourceError(f"{self.name}: none of {len(self._paths)} pictures can be read. The first: {first}")
+            raise SourceError(
+                f"{self.name}: none of {len(self._paths)} pictures can be read. The first: {first}"
+            )
         return None
 
     def close(self) -> None:
@@ -124,7 +150,9 @@ def find_images(path: str, *, recursive: bool = False) -> tuple[Path, ...]:
             return (place,)
         else:
             root = Path(place.anchor)
-            paths = [p for p in root.glob(str(place.relative_to(root))) if _is_plain(p) and looks_like_image(p)]
+            paths = [
+                p for p in root.glob(str(place.relative_to(root))) if _is_plain(p) and looks_like_image(p)
+            ]
             missing = f"no picture matches {path}; check the path, and quote the pattern against the shell."
     except (OSError, ValueError, NotImplementedError) as error:
         raise SourceError(f"{path} cannot be listed: {error}") from error
@@ -145,7 +173,7 @@ def read_image(path: str | Path) -> Image:
     beneath it, which is also what training sees. Of an animation the first picture is returned.
 
     Raises:
-        SourceError: it is missing, not readable, not a picture, cut off, or larger than `MAX_PIXELS`.
+        SourceError: it is missing, not readable, not a picture, cut off, or larger than `MAX_PIXELS` or `MAX_SIDE`.
     """
     file = Path(path).expanduser()
     if not file.exists():
@@ -154,10 +182,14 @@ def read_image(path: str | Path) -> Image:
         raise SourceError(f"{path} is not a file but a {'folder' if file.is_dir() else 'device or pipe'}.")
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
-            raise SourceError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB, the limit for a picture's file.")
+            raise SourceError(
+                f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB, the limit for a picture's file."
+            )
         data = file.read_bytes()
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}; check its permissions and the disk.") from error
+        raise SourceError(
+            f"{path} cannot be read: {error.strerror}; check its permissions and the disk."
+        ) from error
     return decode_image(data, label=str(path))
 
 
@@ -165,15 +197,17 @@ def decode_image(data: bytes, *, label: str) -> Image:
     """Return the picture that the bytes of a file hold, as `read_image` does; `label` names it in messages.
 
     Raises:
-        SourceError: it is not a picture, cut off, or larger than `MAX_PIXELS`.
+        SourceError: it is not a picture, cut off, or larger than `MAX_PIXELS` or `MAX_SIDE`.
     """
     if not data:
         raise SourceError(f"{label} is empty (0 bytes); copy or take the picture again.")
     size_wh = _declared_size(data)
-    if size_wh is not None and size_wh[0] * size_wh[1] > MAX_PIXELS:
+    if size_wh is not None and (size_wh[0] * size_wh[1] > MAX_PIXELS or max(size_wh) > MAX_SIDE):
         raise _too_large(label, f"{size_wh[0]} x {size_wh[1]} pixels")
     if data[:2] == b"\xff\xd8" and not _jpeg_is_whole(data):
-        raise SourceError(f"{label} is a JPEG that is cut off ({len(data)} bytes); copy or take the picture again.")
+        raise SourceError(
+            f"{label} is a JPEG that is cut off ({len(data)} bytes); copy or take the picture again."
+        )
     webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
     # OpenCV turns WebP from 4.11 on only, so that it is done here for all.
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if webp else 0)
@@ -190,7 +224,8 @@ def decode_image(data: bytes, *, label: str) -> Image:
 
 
 def _too_large(label: str, size: str) -> SourceError:
-    return SourceError(f"{label} has {size}; the limit is {MAX_PIXELS / 1e6:.0f} million. Make it smaller first.")
+    limit = f"{MAX_PIXELS / 1e6:.0f} million, {MAX_SIDE / 1e6:.0f} million on a side"
+    return SourceError(f"{label} has {size}; the limit is {limit}. Make it smaller first.")
 
 
 def _first_line(error: BaseException) -> str:

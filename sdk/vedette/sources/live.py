@@ -133,8 +133,11 @@ class Live:
             return
         self._thread.join(self._close_timeout_s)
         if self._thread.is_alive():
-            _log.warning("%s does not answer; left behind after %g s. It is closed should it ever answer.",
-                         self.name, self._close_timeout_s)
+            _log.warning(
+                "%s does not answer; left behind after %g s. It is closed should it ever answer.",
+                self.name,
+                self._close_timeout_s,
+            )
 
     def __enter__(self) -> Self:
         return self

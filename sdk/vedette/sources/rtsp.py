@@ -137,7 +137,9 @@ def _diagnose(address: str, *, timed_out: bool) -> str:
         return f"{where} takes the connection but sends no stream; check the path, or raise the option 'timeout'."
     if address.startswith("http"):
         return _http_answer(address)
-    return f"{where} answers, but not with this stream; check path, user and password in the camera's settings."
+    return (
+        f"{where} answers, but not with this stream; check path, user and password in the camera's settings."
+    )
 
 
 def _http_answer(address: str) -> str:
@@ -156,7 +158,9 @@ def _http_answer(address: str) -> str:
     finally:
         connection.close()
     if status in (401, 403):
-        return f"{host} does not permit it ({status}); check user and password: http://user:password@{host}/..."
+        return (
+            f"{host} does not permit it ({status}); check user and password: http://user:password@{host}/..."
+        )
     if status >= 400:
         return f"{host} answers {status} {http.client.responses.get(status, '')}; check the path."
     return f"{host} sends {kind}, not a stream of pictures; give the address of the MJPEG stream itself."

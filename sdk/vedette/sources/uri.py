@@ -34,22 +34,24 @@ __all__ = ["LIVE_OPTIONS", "SCHEMES", "SourceURI", "is_csi_board", "open_source"
 LIVE_OPTIONS = ("size", "fps", "timeout", "give_up")
 """Options of every camera: what to ask for; seconds without a frame until it is lost; seconds to retry."""
 
-_HOMES: Mapping[str, str] = MappingProxyType({
-    "demo": "vedette.sources.demo:open_demo",
-    "http": "vedette.sources.rtsp:open_rtsp",
-    "https": "vedette.sources.rtsp:open_rtsp",
-    "images": "vedette.sources.images:open_images",
-    "picamera2": "vedette.sources.picamera2:open_picamera2",
-    "rtsp": "vedette.sources.rtsp:open_rtsp",
-    "rtsps": "vedette.sources.rtsp:open_rtsp",
-    "v4l2": "vedette.sources.v4l2:open_v4l2",
-    "video": "vedette.sources.video:open_video",
-})
+_HOMES: Mapping[str, str] = MappingProxyType(
+    {
+        "demo": "vedette.sources.demo:open_demo",
+        "http": "vedette.sources.rtsp:open_rtsp",
+        "https": "vedette.sources.rtsp:open_rtsp",
+        "images": "vedette.sources.images:open_images",
+        "picamera2": "vedette.sources.picamera2:open_picamera2",
+        "rtsp": "vedette.sources.rtsp:open_rtsp",
+        "rtsps": "vedette.sources.rtsp:open_rtsp",
+        "v4l2": "vedette.sources.v4l2:open_v4l2",
+        "video": "vedette.sources.video:open_video",
+    }
+)
 SCHEMES = (*sorted(_HOMES), "camera", "file")
 """What may stand before ``://``. ``camera`` and ``file`` find out which of the others is meant."""
 
 _NETWORK = ("http", "https", "rtsp", "rtsps")
-_OPTIONS = re.compile(r"\?([A-Za-z_]\w*=[^?/&]*(?:&[A-Za-z_]\w*=[^?/&]*)*)$")
+_OPTIONS = re.compile(r"\?([A-Za-z_]\w*=[^?/&]*(?:&[A-Za-z_]\w*(?:=[^?/&]*)?)*)$")
 _SECRET = re.compile(r"(?i)([?&/;_#][\w-]*(?:pass|pwd|token|secret|key|auth|sig)[\w-]*=)[^&#/?;\s]*")
 _VIDEO = frozenset(
     f".{end}"
@@ -145,7 +147,9 @@ def parse_source(text: str) -> SourceURI:
         SettingsError: the scheme is not known, the text is empty, or an option is given twice.
     """
     if not text.strip():
-        raise SettingsError("no source is given; name a camera (0), a file, a folder or a URI such as demo://.")
+        raise SettingsError(
+            "no source is given; name a camera (0), a file, a folder or a URI such as demo://."
+        )
     scheme, found, rest = text.partition("://")
     if not found:
         return _parse_short(text)

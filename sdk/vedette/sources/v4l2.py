@@ -36,7 +36,16 @@ _CAPABILITY = struct.Struct("=16s32s32sIII12x")
 _VIDEO_CAPTURE, _DEVICE_CAPS = 0x1, 0x80000000
 
 # Receivers, image processors and codecs that libcamera drives on the Raspberry Pi; names as in the kernel.
-_CSI_DRIVERS = ("unicam", "bcm2835-isp", "bcm2835-codec", "rp1-cfe", "pispbe", "pisp_be", "rpi-hevc-dec", "rpivid")
+_CSI_DRIVERS = (
+    "unicam",
+    "bcm2835-isp",
+    "bcm2835-codec",
+    "rp1-cfe",
+    "pispbe",
+    "pisp_be",
+    "rpi-hevc-dec",
+    "rpivid",
+)
 _SYS_FOLDER = Path("/sys/class/video4linux")
 _RETRY_S = 0.01
 _log = logging.getLogger("vedette")
@@ -59,7 +68,9 @@ def parse_capability(data: bytes, path: str) -> VideoNode:
     Source: linux/videodev2.h. Where the driver tells the node's own capabilities from the device's, the node's count.
     """
     driver, card, bus, _, caps, node_caps = _CAPABILITY.unpack(data)
-    driver_name, card_name, bus_name = (p.split(b"\0")[0].decode(errors="replace") for p in (driver, card, bus))
+    driver_name, card_name, bus_name = (
+        p.split(b"\0")[0].decode(errors="replace") for p in (driver, card, bus)
+    )
     return VideoNode(path, driver_name, card_name, bus_name, node_caps if caps & _DEVICE_CAPS else caps)
 
 
@@ -248,7 +259,9 @@ def _negotiate(
     capture: Capture, size_wh: tuple[int, int], fps: float | None, name: str
 ) -> tuple[tuple[int, int], float]:
     """Ask for motion JPEG, size and rate; return size and rate that the camera chose, and warn where they differ."""
-    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))  # before the size: it decides which there are
+    capture.set(
+        cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")
+    )  # before the size: it decides which there are
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, size_wh[0])
     capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size_wh[1])
     if fps is not None:

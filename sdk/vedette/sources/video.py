@@ -129,7 +129,9 @@ class VideoFile:
         stamp_ns = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
         if stamp_ns <= 0:  # the first frame, or a container without times
             stamp_ns = round(self._read_now * 1e9 / self._fps)
-        if self._offset_ns + stamp_ns < self._time_ns - _JUMP_NS:  # recordings joined end to end begin at 0 anew
+        if (
+            self._offset_ns + stamp_ns < self._time_ns - _JUMP_NS
+        ):  # recordings joined end to end begin at 0 anew
             self._offset_ns = self._time_ns + self._step_ns - stamp_ns
         return max(self._offset_ns + stamp_ns, self._time_ns + 1)
 
@@ -167,7 +169,9 @@ def _existing(path: str | Path) -> Path:
         with file.open("rb") as opened:
             empty = not opened.read(1)
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}; check its permissions and the disk.") from error
+        raise SourceError(
+            f"{path} cannot be read: {error.strerror}; check its permissions and the disk."
+        ) from error
     if empty:
         raise SourceError(f"{path} is empty (0 bytes); copy or record the video again.")
     return file
