@@ -74,14 +74,15 @@ demo: $(VENV)/.light ## the live loop on demo:// for ten seconds; writes out/dem
 live: $(VENV)/.light ## SOURCE=0: the live loop with the dashboard, until Ctrl-C
 	@$(BIN)/vedette live '$(SOURCE)' --stage faces --sink web://127.0.0.1:8080 $(ARGS)
 
-test: lint ## all checks and tests, as in CI
-	@$(BIN)/python -m pytest $(ARGS)
+# Both go on to the end: one look shows all that is wrong.
+test: $(VENV)/.full ## all checks and tests, as in CI
+	@status=0; $(MAKE) --no-print-directory lint || status=1; $(BIN)/python -m pytest $(ARGS) || status=1; exit $$status
 
 lint: $(VENV)/.full ## style, types, and which way imports run
-	@$(BIN)/ruff check $(wildcard $(CODE))
-	@$(BIN)/ruff format --check $(wildcard $(CODE))
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@status=0; $(BIN)/ruff check $(wildcard $(CODE)) || status=1; \
+	$(BIN)/ruff format --check $(wildcard $(CODE)) || status=1; \
+	$(BIN)/mypy || status=1; \
+	$(BIN)/lint-imports --no-logo || status=1; exit $$status
 
 fmt: $(VENV)/.full ## put the style right
 	@$(BIN)/ruff check --fix-only $(wildcard $(CODE))
