@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from vedette.board import Board, parse_temperature, parse_throttled, read_board, run_command, warmest
 
 

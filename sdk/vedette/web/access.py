@@ -71,7 +71,8 @@ def make_access(host: str, port: int, *, token: str | None, allowed_hosts: tuple
     """
     if token == "auto":
         token = secrets.token_urlsafe(24)
-    if token is None and not is_loopback(host):
+    public = not is_loopback(host)
+    if token is None and public:
         raise SettingsError(
             f"the dashboard on {host} can be seen by others, so it needs a token: add token=auto to have one made, "
             f"or token=SECRET with at least {MIN_TOKEN} characters; or bind it to 127.0.0.1."
@@ -81,7 +82,7 @@ def make_access(host: str, port: int, *, token: str | None, allowed_hosts: tuple
             f"token is too weak: give at least {MIN_TOKEN} plain letters and digits, or token=auto."
         )
     everywhere = host in ("", "0.0.0.0", "::")
-    names = {*_LOOPBACK_NAMES, host, *allowed_hosts, *(_own_names() if everywhere else ())}
+    names = {*_LOOPBACK_NAMES, host, *allowed_hosts, *(_own_names() if public else ())}
     return Access(frozenset(n.lower().strip("[]") for n in names if n), everywhere, token, f"vedette_{port}")
 
 
@@ -98,7 +99,7 @@ def host_name(header: str) -> str | None:
 
 
 def is_own_origin(origin: str, host: str) -> bool:
-    """Tell whether a page from `origin` (``scheme://name[:port]``) is ours, who are called by the Host header `host`."""
+    """Tell whether a page from `origin` (``scheme://name[:port]``) is ours, called `host` in the Host header."""
     scheme, found, rest = origin.partition("://")
     return bool(found) and scheme in ("http", "https") and rest.lower() == host.lower()
 

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from vedette.errors import VedetteError
 from vedette.web.access import Access, Attempts
 from vedette.web.feed import Feed, FeedFull, Picture, Viewer
 from vedette.web.guard import Guard
@@ -57,7 +58,12 @@ def make_server_app(
     names = ["", *(name for name in FILES if not name.endswith(".html"))]
     routes = [Route(f"/{name}", file) for name in names]
     routes += [Route("/stream.mjpg", stream), Route("/snapshot.jpg", snapshot), Route("/api/stats", stats)]
-    return Guard(Starlette(routes=routes), access, Attempts())
+    app = Starlette(routes=routes, exception_handlers={VedetteError: _failed})
+    return Guard(app, access, Attempts())
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 500)
 
 
 def _wants_boxes(request: Request) -> bool:

@@ -58,7 +58,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def _tune(listener: socket.socket) -> None:
-    """Keep what the system holds back for a slow viewer small, and let go of one that is silent; connections inherit."""
+    """Keep little in store for a slow viewer, and let go of a silent one; connections inherit this."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -128,10 +128,18 @@ class ServerThread:
 
     async def _serve(self) -> None:
         config = uvicorn.Config(
-            self._make(asyncio.get_running_loop()), http="h11", ws="none", lifespan="off", log_config=None,
-            access_log=False, server_header=False, proxy_headers=False, limit_concurrency=_MAX_CONNECTIONS,
+            self._make(asyncio.get_running_loop()),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_MAX_CONNECTIONS,
             timeout_graceful_shutdown=1,
-        )  # fmt: skip
+        )
         self._server = _Server(config)
         asyncio.get_running_loop().call_soon(self._up.set)
         await self._server.serve(sockets=[self._listener])

@@ -43,7 +43,8 @@ async function forever(name, task) {
     } catch (error) {
       if (error instanceof Refused && error.status === 401) return location.replace("/");
       const full = error instanceof Refused && error.status === 503;
-      state.trouble[name] = { kind: full ? "full" : "lost", text: full ? error.message : "Connection lost", retryAt: performance.now() + delay };
+      const text = full ? error.message : "Connection lost";
+      state.trouble[name] = { kind: full ? "full" : "lost", text, retryAt: performance.now() + delay };
       await sleep(delay);
       delay = Math.min(delay * 2, RETRY_MS.most);
     }
@@ -94,7 +95,9 @@ function situation(now) {
   if (state.paused) return { kind: "paused", name: "Paused", text: "" };
   if (state.newAt === null) return { kind: "connecting", name: "Waiting", text: "Waiting for the first picture" };
   const waited = now - state.newAt;
-  if (waited > STALE_MS) return { kind: "stale", name: "No new picture", text: `No new picture for ${Math.floor(waited / 1000)} s` };
+  if (waited > STALE_MS) {
+    return { kind: "stale", name: "No new picture", text: `No new picture for ${Math.floor(waited / 1000)} s` };
+  }
   return { kind: "live", name: "Live", text: "" };
 }
 
@@ -115,7 +118,8 @@ function note(text) {
 }
 
 async function fetchSnapshot() {
-  const reply = await fetch(`/snapshot.jpg?boxes=${state.boxes ? 1 : 0}`, { cache: "no-store", signal: AbortSignal.timeout(10000) });
+  const url = `/snapshot.jpg?boxes=${state.boxes ? 1 : 0}`;
+  const reply = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(10000) });
   if (!reply.ok) throw new Refused(reply.status, (await reply.json().catch(() => ({}))).error || reply.statusText);
   return { jpeg: await reply.blob(), index: Number(reply.headers.get("x-frame-index")) };
 }
@@ -149,7 +153,8 @@ async function holdWhole() {
 async function saveSnapshot() {
   try {
     const { jpeg, index } = state.held || await fetchSnapshot();
-    const stamp = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+    const local = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString();
+    const stamp = local.slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(jpeg);
     link.download = `vedette-${stamp}-${index}.jpg`;
@@ -178,7 +183,8 @@ for (const [id, action] of Object.entries(actions)) $(id).addEventListener("clic
 $("full").hidden = !document.fullscreenEnabled;
 addEventListener("keydown", (event) => {
   const id = keys[event.key.toLowerCase()];
-  if (!id || event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.closest("button, input, a")) return;
+  const busy = event.ctrlKey || event.metaKey || event.altKey || event.repeat;
+  if (!id || busy || event.target.closest("button, input, a")) return;
   event.preventDefault();
   if (!$(id).disabled) actions[id]();
 });
@@ -186,6 +192,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden && stream) stream.abort();
   if (!document.hidden) state.newAt = state.newAt && performance.now();
 });
+showSituation();
 setInterval(showSituation, 250);
 forever("picture", pictureTask);
 forever("figures", figuresTask);

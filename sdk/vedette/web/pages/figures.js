@@ -27,7 +27,8 @@ export function show(figures) {
   showFound(frame);
   showDrops(figures);
   showTimes(figures);
-  list($("counts"), Object.values(figures.counts).flatMap((one) => Object.entries(one)).map(([k, n]) => [k, whole(n)]), "nothing yet");
+  const counts = Object.values(figures.counts).flatMap((one) => Object.entries(one));
+  list($("counts"), counts.map(([label, count]) => [label, whole(count)]), "nothing yet");
   showModels(figures.models);
   showBoard(board);
   const size = frame ? `${frame.width} × ${frame.height} px · ` : "";

@@ -1,4 +1,5 @@
-// The live picture: an endless multipart answer, read part by part. Reading slowly is fine: the server then skips pictures.
+// The live picture: an endless multipart answer, read part by part.
+// Reading slowly is fine: the server then skips pictures.
 
 export class Refused extends Error {
   constructor(status, message) { super(message); this.status = status; }
