@@ -117,7 +117,8 @@ def _private_apt(host: str) -> list[str | Path]:
         "APT::Architectures": f"arm64,{host}",
         "APT::Sandbox::User": "root",  # apt's own user may not write here
         "Acquire::Languages": "none",
-        "Acquire::Retries": "2",
+        "Acquire::Retries": "1",
+        "Acquire::http::Timeout": "20",
         "Debug::NoLocking": "1",
         "Dir::Cache": apt,
         "Dir::Cache::archives": apt / "archives",
