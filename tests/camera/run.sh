@@ -88,12 +88,12 @@ main() {
     if [ ! -d "$system" ]; then
         mirror=$(find_mirror)
         check_mirror "$mirror"
-        rm -rf "$cache"; mkdir -p "$cache"
-        trap 'rm -rf "$cache"/*.part' EXIT
+        rm -rf --one-file-system "$cache"; mkdir -p "$cache"
+        trap 'rm -rf --one-file-system "$cache"/*.part' EXIT
         build_system "$system.part" "$mirror"
         mv "$system.part" "$system"
     fi
-    rm -rf "$system/opt/check"; mkdir -p "$system/opt/check" "$system/usr/share/libcamera/pipeline/virtual"
+    rm -rf --one-file-system "$system/opt/check"; mkdir -p "$system/opt/check" "$system/usr/share/libcamera/pipeline/virtual"
     cp "$here"/*.py "$here/fakedma.c" "$root/tests/sources/fake_picamera2.py" "$system/opt/check/"
     cp -r "$root/sdk" "$system/opt/check/sdk"
     cp "$here/virtual.yaml" "$system/usr/share/libcamera/pipeline/virtual/virtual.yaml"

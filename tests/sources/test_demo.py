@@ -88,6 +88,20 @@ def test_it_moves_and_trembles(small: DemoSource) -> None:
     assert turns >= 4  # a plain pan speeds up and slows down: its acceleration changes sign once
 
 
+def test_quick_moves_blur_and_slow_ones_do_not(large: DemoSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = [large._look(index)[1:] for index in range(8 * WALL_FRAMES)]
+    speed = [max(abs(at.x - before.x), abs(at.y - before.y)) / at.view for at, before in looks]
+    assert max(speed) > 0.006  # of the picture's width a frame; without haste it stays below 0.005
+    quick, slow = int(np.argmax(speed)), int(np.argmin(speed))
+    exposed = [large._picture(index).astype(float) for index in (quick, slow)]
+    monkeypatch.setattr("vedette.sources.demo._SHUTTER", 0.0)
+    change = [
+        np.abs(a - large._picture(index)).max() for a, index in zip(exposed, (quick, slow), strict=True)
+    ]
+    assert change[0] > 30
+    assert change[1] == 0
+
+
 def test_noise_is_even_and_new_in_every_frame() -> None:
     source = open_text(f"demo://?pace=none&{SMALL}")
     noisy = [source._picture(index).astype(float) for index in (315, 316)]

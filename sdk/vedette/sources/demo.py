@@ -37,6 +37,7 @@ __all__ = ["DemoSettings", "DemoSource", "open_demo"]
 
 _NOISE_MARGIN = 64
 _NOISE_LEVELS = 4.0  # standard deviation, of 255
+_HASTE = 4.0
 _ROLL_DEG = 10.0
 _SHUTTER = 0.5  # a frame is exposed for half of its time
 _WALL_S = 3.0
@@ -76,14 +77,19 @@ class _Pose:
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """How the camera moves before one wall: `begin` to `end`, each as in `_Pose`, with a tremble of this `phase`."""
+    """How the camera moves before one wall: `begin` to `end`, each as in `_Pose`, with a tremble of this `phase`.
+
+    The greater the `haste` (1 or more), the later it starts, the quicker it moves and the longer it rests at the end.
+    """
 
     begin: tuple[float, ...]
     end: tuple[float, ...]
     phase: tuple[float, ...]
+    haste: float
 
     def at(self, part: float, now_s: float) -> _Pose:
         """Return where the camera looks at `part` 0..1 of the way; the hand's tremble goes with `now_s`."""
+        part = min(1.0, max(0.0, 0.5 + self.haste * (part - 0.5)))
         ease = part * part * (3 - 2 * part)
         x, y, view, roll, stops = (
             start * (1 - ease) + end * ease + size * math.sin(now_s * rate + phase)
@@ -265,7 +271,7 @@ def _path(wall: Wall, rng: np.random.Generator) -> _Path:
         return x, y, view, rng.uniform(-_ROLL_DEG, _ROLL_DEG), wall.stops + rng.uniform(-0.5, 0.4)
 
     begin, end = (pose(view) for view in rng.permutation(thirds))
-    return _Path(begin, end, tuple(rng.uniform(0, 2 * math.pi, len(_TREMBLE))))
+    return _Path(begin, end, tuple(rng.uniform(0, 2 * math.pi, len(_TREMBLE))), rng.uniform(1, _HASTE))
 
 
 def _keep_inside(pose: _Pose, size_wh: tuple[int, int]) -> _Pose:
