@@ -142,6 +142,7 @@ def test_close_does_not_wait_for_a_hung_driver(caplog: pytest.LogCaptureFixture)
     source.close()
     assert "does not answer" in caplog.text
     assert inner.closed == 0
+    assert source._thread.daemon  # the program can still end
     inner.release()  # should it ever answer, it is closed
     until(lambda: inner.closed == 1)
 
@@ -200,6 +201,14 @@ def _later(source: FakeSource) -> Callable[[], Frame | None]:
         return None if frame is None else replace(frame, time_ns=frame.time_ns + 10**12)
 
     return moved
+
+
+@pytest.mark.usefixtures("quick_retry")
+def test_time_to_give_up_counts_from_the_last_frame() -> None:
+    inner = FakeSource(n=4, interval_s=0.15, fail_after=3)
+    with Live(inner, reopen=lambda: FakeSource(n=0), give_up_s=0.3) as source:
+        assert len(drain(source)) == 3
+        assert source.reconnects == 1
 
 
 @pytest.mark.usefixtures("quick_retry")

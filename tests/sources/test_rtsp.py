@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from vedette.errors import SettingsError, SourceError, SourceLost
+from vedette.sources.rtsp import NetworkCamera
 from vedette.sources.uri import open_source
 
 RED = cv2.imencode(".jpg", np.full((48, 64, 3), (0, 0, 255), np.uint8))[1].tobytes()
@@ -94,10 +95,29 @@ def test_stream_that_stalls_is_lost_after_the_timeout() -> None:
     with (
         camera(stream(30, then_stall=True)) as port,
         open_source(f"http://127.0.0.1:{port}/#timeout=1") as source,
+        pytest.raises(SourceLost, match="nothing came for 1 s"),
     ):
-        with pytest.raises(SourceLost, match="nothing came for 1 s"):
-            while source.read() is not None:
-                pass
+        while source.read() is not None:
+            pass
+
+
+def test_both_waits_are_bounded() -> None:
+    asked: list[object] = []
+
+    class Opened:
+        def isOpened(self) -> bool:
+            return True
+
+        def release(self) -> None:
+            asked.append("released")
+
+    def opener(*arguments: object) -> Opened:
+        asked.extend(arguments)
+        return Opened()
+
+    NetworkCamera("rtsp://h/s", name="x", timeout_s=2.5, opener=opener).close()  # type: ignore[arg-type]
+    limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 2500, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 2500)
+    assert asked == ["rtsp://h/s", cv2.CAP_FFMPEG, limits, "released"]
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,11 @@ def test_bad_fps(value: str) -> None:
         parse_source(f"demo://?fps={value}").fps()
 
 
+def test_endless_is_no_number() -> None:
+    with pytest.raises(SettingsError, match="a number, 0 or more is needed"):
+        parse_source("demo://?give_up=inf").number("give_up", 0.0)
+
+
 def test_options_have_types_and_defaults() -> None:
     full, bare = parse_source("demo://?size=640x480&fps=7.5&timeout=2&loop&mode=a"), parse_source("demo://")
     assert (full.size_wh(), full.fps(), full.timeout_s(5), full.flag("loop")) == ((640, 480), 7.5, 2.0, True)
@@ -141,8 +146,11 @@ def test_file_kinds(tmp_path: Path) -> None:
     writer.write(np.zeros((48, 64, 3), np.uint8))
     writer.release()
     (tmp_path / "video").write_bytes((tmp_path / "a.avi").read_bytes())
+    (tmp_path / "a.mjpeg").write_bytes(
+        cv2.imencode(".jpg", picture)[1].tobytes() * 3
+    )  # begins as a picture does
     kinds = {"a.png": ImageFiles, "noext": ImageFiles, "": ImageFiles, "*.png": ImageFiles,
-             "a.avi": VideoFile, "video": VideoFile}  # fmt: skip
+             "a.avi": VideoFile, "video": VideoFile, "a.mjpeg": VideoFile}  # fmt: skip
     for name, kind in kinds.items():
         for text in (f"{tmp_path}/{name}", f"file://{tmp_path}/{name}"):
             with open_source(text) as source:

@@ -55,7 +55,7 @@ _OPTIONS = re.compile(r"\?([A-Za-z_]\w*=[^?/&]*(?:&[A-Za-z_]\w*(?:=[^?/&]*)?)*)$
 _SECRET = re.compile(r"(?i)([?&/;_#][\w-]*(?:pass|pwd|token|secret|key|auth|sig)[\w-]*=)[^&#/?;\s]*")
 _VIDEO = frozenset(
     f".{end}"
-    for end in "avi flv h264 h265 m2ts m4v mkv mov mp4 mpeg mpg ogv ts webm wmv".split()  # noqa: SIM905
+    for end in "avi flv h264 h265 m2ts m4v mjpeg mjpg mkv mov mp4 mpeg mpg ogv ts webm wmv".split()  # noqa: SIM905
 )
 
 
