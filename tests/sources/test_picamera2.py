@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from sources import fake_picamera2
 from sources.fake_picamera2 import World
-
 from vedette.errors import MissingDependencyError, SettingsError, SourceError, SourceLost, VedetteError
 from vedette.sources import picamera2 as adapter
 from vedette.sources.picamera2 import Picamera2Source, open_picamera2, to_rgb
