@@ -51,6 +51,7 @@ def opened(world: World):  # type: ignore[no-untyped-def]
 def test_it_keeps_the_protocol_of_a_source(opened: Opener) -> None:
     source = opened("picamera2://0?size=64x48")
     assert isinstance(source, Source)
+    assert source.timeout_s == 5.0  # Live waits as long
     assert source.live
     assert (source.name, source.size_wh, source.format) == ("picamera2://0?size=64x48", (64, 48), "BGR888")
 

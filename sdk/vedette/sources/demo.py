@@ -107,6 +107,7 @@ class DemoSource:
         name: the source as the user named it.
         live: as in the settings.
         settings: what it does.
+        timeout_s: more than the longest wait for a frame.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class DemoSource:
         self.name = name
         self.live = settings.live
         self.settings = settings
+        self.timeout_s = 5.0 + 1 / settings.fps
         self._now_ns = now_ns
         self._next = 0
         self._start_ns: int | None = None

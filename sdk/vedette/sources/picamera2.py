@@ -50,9 +50,8 @@ _CLOSE_S = 5.0
 # One read, one filled, two under way; each is a picture of contiguous memory, scarce on small boards.
 _BUFFERS = 4
 
-# None: already R, G, B in memory.
 _CONVERSIONS: Mapping[str, int | None] = MappingProxyType(
-    {
+    {  # None: already R, G, B in memory
         "BGR888": None,
         "MJPEG": None,
         "RGB888": cv2.COLOR_BGR2RGB,
@@ -77,6 +76,7 @@ class Picamera2Source:
         live: True.
         size_wh: of the pictures in pixels, as the camera agreed to it.
         format: picamera2's name of the format in which they arrive.
+        timeout_s: longest wait for a picture.
     """
 
     live = True
@@ -89,7 +89,7 @@ class Picamera2Source:
         self.format = str(agreed["format"])
         self._camera = camera
         self._stream = stream
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._count = _Count()
         self._clock = _SensorClock()
         self._closed = threading.Event()
@@ -124,10 +124,10 @@ class Picamera2Source:
         if self._closed.is_set():
             raise SourceLost(f"{self.name} is closed.")
         try:
-            return self._camera.capture_request(wait=False).get_result(timeout=self._timeout_s)
+            return self._camera.capture_request(wait=False).get_result(timeout=self.timeout_s)
         except TimeoutError as error:
             raise SourceLost(
-                f"{self.name}: the camera has delivered no picture for {self._timeout_s:g} s. Check its "
+                f"{self.name}: the camera has delivered no picture for {self.timeout_s:g} s. Check its "
                 "cable at both ends, and whether 'rpicam-hello --list-cameras' (older: libcamera-hello) finds it."
             ) from error
         except Exception as error:
@@ -310,14 +310,14 @@ def _take(picamera2: Any, wish: _Wish) -> Any:
         raise SourceError(_no_camera(wish, found))
     try:
         return picamera2(wish.number)
-    except IndexError as error:  # what picamera2 said of a camera that vanished, before 0.3.19
+    except IndexError as error:  # what older picamera2 says of a camera that is not there
         raise SourceError(_no_camera(wish, found)) from error
     except RuntimeError as error:
         causes = _causes(error)
         if "no camera number" in causes.lower() or "not found" in causes.lower():
             raise SourceError(_no_camera(wish, found)) from error
         raise SourceError(
-            f"{wish.name}: the camera is there but cannot be taken; most likely another program has it. "
+            f"{wish.name}: the camera cannot be taken; most likely another program has it. "
             f"'sudo fuser -v /dev/media* /dev/video*' names the programs that hold cameras. ({causes})"
         ) from error
 
