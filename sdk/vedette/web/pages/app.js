@@ -104,7 +104,7 @@ function situation(now) {
 function showSituation() {
   const { kind, name, text } = situation(performance.now());
   if ($("state").textContent !== name) $("state").textContent = name; // read out when it changes, not four times a second
-  $("state").dataset.state = kind;
+  $("state").dataset.state = document.body.dataset.state = kind;
   $("veil").textContent = text;
   $("veil").hidden = !text;
   $("chip").hidden = !state.paused;
@@ -126,7 +126,7 @@ async function fetchSnapshot() {
 
 async function togglePause() {
   state.paused = !state.paused;
-  $("pause").setAttribute("aria-pressed", String(state.paused));
+  $("pause").classList.toggle("paused", state.paused);
   $("pause").querySelector("span").textContent = state.paused ? "Resume" : "Pause";
   $("boxes").disabled = state.paused;
   if (stream) stream.abort();
