@@ -1,18 +1,24 @@
-"""Made-up results, and a pump that writes them to a dashboard."""
+"""Made-up results, a pump that writes them to a dashboard, and ways to ask it."""
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import MappingProxyType
 
+import httpx
 import numpy as np
 
 from vedette.types import Faces, Frame, ModelInfo, Results
 from vedette.web.dashboard import Dashboard
 
-__all__ = ["MODEL", "Pump", "eventually", "make_results"]
+__all__ = ["MODEL", "STREAM", "TOKEN", "Pump", "eventually", "get", "make_results", "viewer"]
+
+TOKEN = "correct-horse-battery"
+STREAM = b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 MODEL = ModelInfo("face-detector", "1.2.3", "0123456789abcdef" * 4, "LiteRT 9")
 
@@ -74,3 +80,17 @@ def eventually(condition: Callable[[], bool], *, within_s: float = 3.0) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def get(dashboard: Dashboard, path: str, **headers: str) -> httpx.Response:
+    port = dashboard.address[1]
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.get(f"http://127.0.0.1:{port}{path}", headers=names, timeout=5, trust_env=False)
+
+
+@contextmanager
+def viewer(dashboard: Dashboard, request: bytes = STREAM) -> Iterator[socket.socket]:
+    """Watch, and never read unless told to."""
+    with socket.create_connection(dashboard.address, timeout=5) as connection:
+        connection.sendall(request)
+        yield connection

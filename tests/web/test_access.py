@@ -8,8 +8,7 @@ import pytest
 
 from vedette.errors import SettingsError
 from vedette.web.access import Attempts, cookies, host_name, is_loopback, is_own_origin, make_access
-
-TOKEN = "correct-horse-battery"
+from web.scene import TOKEN
 
 
 @pytest.mark.parametrize(
