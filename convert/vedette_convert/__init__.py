@@ -1,0 +1,1 @@
+"""Turn a run folder into one self-describing, quantized `.tflite`. TensorFlow lives here."""

@@ -1,0 +1,27 @@
+"""The verb `vedette convert`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+__all__ = ["register"]
+
+
+def register(verbs: Any) -> None:
+    """Add the verb to the `vedette` command's sub-parsers."""
+    text = "Quantize a trained run to one self-describing int8 .tflite."
+    parser = verbs.add_parser("convert", help=text, description=text)
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a folder that `vedette train` wrote")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.tflite")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from vedette_convert.run import convert_run
+
+    for a in convert_run(options.run_folder, options.out):
+        print(f"{a.output:10s} int8 against float: {a.snr_db:5.1f} dB, cosine {a.cosine:.4f}")
+    print(f"{options.out}: {options.out.stat().st_size:,} bytes")
+    return 0

@@ -1,0 +1,1 @@
+"""Train models on a workstation: data in, a run folder out. Keras 3, any backend."""

@@ -1,0 +1,1 @@
+"""Labelled pictures, read and composed into training examples."""

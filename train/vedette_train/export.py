@@ -1,0 +1,142 @@
+"""Write what the converter needs from a run: the network, its contract, pictures to calibrate on, a golden picture."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette.errors import MissingDependencyError
+from vedette.heads import face
+from vedette.ops.images import letterbox
+from vedette.types import Image, Tensor
+from vedette_train.data.faces import FacePhoto, face_free_photos, read_faces
+from vedette_train.data.scenes import Scenes
+from vedette_train.evaluate import best_threshold, judge
+from vedette_train.models.face import STRIDES, face_network
+
+__all__ = ["NMS_IOU", "PAD_VALUE", "FloatDetector", "export_faces"]
+
+NMS_IOU = 0.4
+PAD_VALUE = 114
+PRECISION = 0.97
+CALIBRATION_PICTURES = 200
+THRESHOLD_PHOTOS = 600
+GOLDEN_SIDE = 128
+TRAINING_DATA = (
+    "faces/web: web photos of Sun, Wang, Tang (CVPR 2013); research",
+    "faces/people: LFW, University of Massachusetts, people of the train split; research",
+    "faces/others: boxes found by OpenCV's YuNet (MIT) in the photos above and below",
+    "photos/train: BSDS500 train and val; research",
+    "objects/highway, objects/streets, objects/people: Roboflow Universe; CC BY 4.0",
+)
+
+
+class FloatDetector:
+    """The network before quantization, decoded by the device's own code."""
+
+    def __init__(self, network: keras.Model, size_wh: tuple[int, int]) -> None:
+        self._network, self._size_wh = network, size_wh
+
+    def detect(self, image: Image, *, min_score: float) -> tuple[NDArray[np.float32], ...]:
+        """Return xyxy (n, 4), score (n,) and landmarks (n, 5, 2) in pixels of `image`, (H, W, 3) uint8 RGB."""
+        fitted, box = letterbox(image, self._size_wh, pad_value=PAD_VALUE)
+        raw = self._network(fitted[None].astype(np.float32) / 255, training=False)
+        tensors = [Tensor(name, keras.ops.convert_to_numpy(raw[name]), 0.0, 0) for name in _output_names()]
+        xyxy, score, points = face.decode(tensors, STRIDES, min_score=min_score, nms_iou=NMS_IOU)
+        return box.to_picture(xyxy), score, box.to_picture(points)
+
+
+def _output_names() -> list[str]:
+    return [f"{role}_{stride}" for stride in STRIDES for role in ("score", "box", "points")]
+
+
+def export_faces(run: Path, data: Path, size_wh: tuple[int, int]) -> dict[str, Any]:
+    """Write ``model.keras``, ``contract.json``, ``calibration.npz`` and ``golden.png`` into `run`.
+
+    Args:
+        run: a folder that `vedette_train.recipes.faces.train` wrote.
+        data: as given for training; the threshold is tuned on the val splits.
+        size_wh: input size of the exported network, multiples of 32.
+
+    Returns:
+        The contract.
+    """
+    network = face_network(size_wh)
+    network.load_weights(str(run / "ema.weights.h5"))
+    network.save(run / "model.keras")
+    threshold = _tune(FloatDetector(network, size_wh), read_faces(data, split="val"))
+    contract = _contract(size_wh, threshold)
+    (run / "contract.json").write_text(json.dumps(contract, indent=2))
+    np.savez_compressed(run / "calibration.npz", images=_calibration(data, size_wh))
+    cv2.imwrite(str(run / "golden.png"), _golden())
+    return contract
+
+
+def _tune(detector: FloatDetector, photos: list[FacePhoto]) -> float:
+    """Return the lowest score at which 97 % of the detections on an even mix of val photos are faces."""
+    chosen = photos[:: max(1, len(photos) // THRESHOLD_PHOTOS)]
+    judged = []
+    for photo in chosen:
+        image = np.asarray(cv2.cvtColor(cv2.imread(str(photo.path)), cv2.COLOR_BGR2RGB), np.uint8)
+        xyxy, score, points = detector.detect(image, min_score=0.1)
+        sure = photo.sure
+        judged.append(judge(xyxy, score, points, wanted=photo.xyxy[sure], ignored=photo.xyxy[~sure]))
+    return round(min(0.7, max(0.3, best_threshold(judged, precision=PRECISION))), 2)
+
+
+def _contract(size_wh: tuple[int, int], threshold: float) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "name": "face-detector",
+        "version": "1.0.0",
+        "task": "face-detection",
+        "head": {"type": "face", "strides": list(STRIDES), "nms_iou": NMS_IOU},
+        "input": {
+            "name": "image",
+            "size_wh": list(size_wh),
+            "color": "rgb",
+            "resize": "letterbox",
+            "pad_value": PAD_VALUE,
+            "mean": [0.0, 0.0, 0.0],
+            "std": [255.0, 255.0, 255.0],
+        },
+        "outputs": [
+            {"name": name, "role": name.partition("_")[0], "stride": int(name.partition("_")[2])}
+            for name in _output_names()
+        ],
+        "labels": ["face"],
+        "threshold": threshold,
+        "license": "Apache-2.0",
+        "training_data": list(TRAINING_DATA),
+    }
+
+
+def _calibration(data: Path, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return (N, H, W, 3) uint8: black and white, so that the input's range is all of 0..255, and training pictures."""
+    photos = read_faces(data, split="train")
+    scenes = Scenes(photos, face_free_photos(data), max(size_wh))
+    rng = np.random.default_rng(1)
+    pictures = [np.full((size_wh[1], size_wh[0], 3), level, np.uint8) for level in (0, 255)]
+    while len(pictures) < CALIBRATION_PICTURES:
+        image = scenes.make(rng).image
+        if len(pictures) % 4 == 0:
+            image = cv2.cvtColor(cv2.imread(str(photos[rng.integers(len(photos))].path)), cv2.COLOR_BGR2RGB)
+        pictures.append(letterbox(np.asarray(image, np.uint8), size_wh, pad_value=PAD_VALUE)[0])
+    return np.stack(pictures)
+
+
+def _golden() -> Image:
+    """Return a small BGR crop of scikit-image's astronaut, a public-domain photo by NASA, with one face."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise MissingDependencyError("the golden picture needs scikit-image: pip install 'vedette[train]'.")
+    photo = cv2.imread(str(Path(spec.origin).parent / "data" / "astronaut.png"))
+    crop = photo[20:276, 90:346]
+    return np.asarray(cv2.resize(crop, (GOLDEN_SIDE, GOLDEN_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
