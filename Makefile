@@ -3,6 +3,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+RUN ?= runs/faces
 SOURCE ?= 0
 ARGS ?=
 LIGHT := .[web,demo]
@@ -98,8 +99,9 @@ bench: $(VENV)/.light ## speed of the live loop, and of `import vedette`
 	@$(BIN)/vedette bench
 	@$(BIN)/python bench/import_time.py
 
-train-faces: $(VENV)/.full ## train the face detector again, from DATA=../shared/data
-	@$(BIN)/vedette train faces --data '$(DATA)' $(ARGS)
+train-faces: $(VENV)/.full ## train the face detector again, from DATA=../shared/data into RUN=runs/faces
+	@KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(BIN)/vedette train faces --data '$(DATA)' --out '$(RUN)' $(ARGS)
+	@$(BIN)/vedette convert '$(RUN)' --out '$(RUN)/face-detector.tflite'
 
 wheel: $(VENV)/.full ## build dist/*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist >/dev/null && ls -l dist/*.whl

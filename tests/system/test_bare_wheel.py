@@ -88,10 +88,16 @@ def test_detect_finds_the_face(bare, picture, tmp_path):
     assert FACE_XYXY[1] < (y1 + y2) / 2 < FACE_XYXY[3]
 
 
-@pytest.mark.parametrize("department", ["train", "convert"])
-def test_a_department_that_is_not_installed_names_its_extra(bare, department, tmp_path):
-    words = [department, "faces"] if department == "train" else [department, "model.keras"]
+@pytest.mark.parametrize(
+    ("department", "words"),
+    [
+        ("train", ["train", "faces", "--data", ".", "--out", "run"]),
+        ("convert", ["convert", ".", "-o", "x.tflite"]),
+    ],
+)
+def test_a_department_that_is_not_installed_names_its_extra(bare, department, words, tmp_path):
     done = run([bare / "vedette", *words], timeout_s=COMMAND_S, cwd=tmp_path, exit_code=7)
 
     assert f"vedette[{department}]" in done.stderr
     assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
