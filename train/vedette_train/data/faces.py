@@ -100,7 +100,7 @@ def _read(root: Path, name: str) -> list[_Row]:
         try:
             box = np.array([float(raw[k]) for k in BOX], np.float32)
             points = np.array([float(raw[k]) for k in POINTS], np.float32).reshape(5, 2)
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise VedetteError(f"{root / 'faces' / name}.csv line {number} is malformed: {error}.") from error
         sure = name != "others" or float(raw["score"]) >= OTHERS_MIN_SCORE
         file = raw["file"] if name == "others" else f"faces/{raw['file']}"

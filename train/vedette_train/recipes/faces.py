@@ -107,10 +107,18 @@ def train(settings: FaceSettings, run: Path, *, say: Callable[[str], None] = lam
     model = _Trainee(face_network((settings.size, settings.size)), settings.size)
     total = settings.epochs * settings.steps
     schedule = keras.optimizers.schedules.CosineDecay(
-        settings.rate / 20, total - settings.steps, alpha=0.01, warmup_target=settings.rate, warmup_steps=settings.steps
+        settings.rate / 20,
+        max(1, total - settings.steps),
+        alpha=0.01,
+        warmup_target=settings.rate,
+        warmup_steps=settings.steps,
     )
     optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=0.01, clipnorm=10.0, use_ema=True, ema_momentum=min(0.998, 1 - 10 / total)
+        schedule,
+        weight_decay=0.01,
+        clipnorm=10.0,
+        use_ema=True,
+        ema_momentum=min(0.998, max(0.0, 1 - 10 / total)),
     )
     model.compile(optimizer, jit_compile=False)
     model.build((None, settings.size, settings.size, 3))
