@@ -80,8 +80,8 @@ test: $(VENV)/.full ## all checks and tests, as in CI
 	@status=0; $(MAKE) --no-print-directory lint || status=1; $(BIN)/python -m pytest $(ARGS) || status=1; exit $$status
 
 lint: $(VENV)/.full ## style, types, and which way imports run
-	@status=0; $(BIN)/ruff check $(wildcard $(CODE)) || status=1; \
-	$(BIN)/ruff format --check $(wildcard $(CODE)) || status=1; \
+	@status=0; $(BIN)/ruff check --output-format concise $(wildcard $(CODE)) || status=1; \
+	$(BIN)/ruff format --check --output-format concise $(wildcard $(CODE)) || status=1; \
 	$(BIN)/mypy || status=1; \
 	$(BIN)/lint-imports --no-logo || status=1; exit $$status
 

@@ -35,7 +35,7 @@ class Machine:
 
     python: Path
 
-    def vedette(self, *words: str | Path, cpu: str, cwd: Path, timeout_s: float = 60) -> str:
+    def vedette(self, *words: str | Path, cpu: str, cwd: Path, timeout_s: float = 150) -> str:
         """Return what `vedette WORDS` prints there."""
         command = [self.python, "-m", "vedette", *words]
         return run(command, timeout_s=timeout_s, cwd=cwd, MACHINE_CPU=cpu).stdout
