@@ -14,8 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vedette.app import load
+from vedette.contract import open_model_file
+from vedette.engines.litert import LiteRTEngine
 from vedette.errors import SinkError
+from vedette.models.face import FaceDetector
 
 __all__ = ["package"]
 
@@ -64,7 +66,8 @@ def _bundle(network: bytes, contract: Mapping[str, Any], golden: bytes) -> bytes
 
 def _ask(model: Path, golden: bytes) -> Sequence[Mapping[str, Any]]:
     picture = cv2.imdecode(np.frombuffer(golden, np.uint8), cv2.IMREAD_COLOR)
-    with load(model, threads=1) as detector:
+    file = open_model_file(model)
+    with FaceDetector(LiteRTEngine(file.data, threads=1), file) as detector:
         found = detector.detect(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
     rounded = [a.astype(np.float64).round(3).tolist() for a in (found.xyxy, found.score, found.landmarks)]
     return [{"box": b, "score": s, "landmarks": p} for b, s, p in zip(*rounded, strict=True)]

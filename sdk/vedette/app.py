@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from vedette.errors import unknown_name
 from vedette.models.face import FaceDetector
 from vedette.settings import StageSettings, parse_stage
 from vedette.sinks.uri import open_sink
-from vedette.sources.live import Live
-from vedette.sources.uri import open_source
+from vedette.sources.live import Live, open_live
 from vedette.stages.detect import Detect
 from vedette.types import Results, Sink, Source, Stage, TensorSpec
 from vedette.zoo import find
@@ -23,7 +22,7 @@ from vedette.zoo import find
 __all__ = ["STAGES", "inspect", "load", "make_sink", "make_stage", "open", "run"]
 
 
-def open(source: str) -> Live:  # noqa: A001 - reads as vedette.open
+def open(source: str) -> Live:
     """Open a source by URI, path or camera number, and start capturing.
 
     Returns:
@@ -34,7 +33,7 @@ def open(source: str) -> Live:  # noqa: A001 - reads as vedette.open
         SettingsError: an unknown scheme or option; the nearest known is named.
         MissingDependencyError: the source needs a package that is not installed.
     """
-    return Live(open_source(source))
+    return open_live(source)
 
 
 def load(
@@ -138,7 +137,8 @@ def run(
     *,
     frames: int | None = None,
     seconds: float | None = None,
-) -> Iterator[Results]:
+    on_sink: Callable[[Sink], None] = lambda _sink: None,
+) -> Generator[Results, None, None]:
     """Yield results frame by frame until the source ends, or `frames` or `seconds` are over.
 
     Args:
@@ -147,6 +147,7 @@ def run(
         sinks: sinks, or URIs such as ``"results.jsonl"``; each runs in a thread of its own.
         frames: stop after so many results.
         seconds: stop after so much time.
+        on_sink: told of each sink once all are open.
 
     Raises:
         VedetteError: see `vedette.errors`; nothing is opened any more when it is raised.
@@ -154,7 +155,13 @@ def run(
     with ExitStack() as stack:
         steps = [stack.enter_context(make_stage(s)) if isinstance(s, str) else s for s in stages]
         camera = stack.enter_context(open(source)) if isinstance(source, str) else source
-        outputs: list[Sink] = []
-        for sink in sinks:
-            outputs.append(stack.enter_context(make_sink(sink)) if isinstance(sink, str) else sink)
+        with (
+            ExitStack() as unused
+        ):  # once the pipeline runs, each sink belongs to the thread that writes to it
+            outputs = [
+                unused.enter_context(make_sink(sink)) if isinstance(sink, str) else sink for sink in sinks
+            ]
+            for output in outputs:
+                on_sink(output)
+            unused.pop_all()
         yield from pipeline.run(camera, steps, outputs, frames=frames, seconds=seconds)

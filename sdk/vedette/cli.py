@@ -22,7 +22,9 @@ from vedette import __version__
 from vedette.errors import SettingsError, VedetteError, unknown_name
 
 if TYPE_CHECKING:
-    from vedette.types import Results
+    from vedette.settings import LiveSettings
+    from vedette.stats import Stats, StatsSnapshot
+    from vedette.types import Results, Sink
 
 __all__ = ["main"]
 
@@ -41,7 +43,12 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (sys.argv when None) and return the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
-    logging.basicConfig(level=logging.WARNING, format="vedette: %(levelname)s: %(message)s", stream=sys.stderr)
+    # what OpenCV and FFmpeg say of bad input is said again, better, in our own error; one's own choice stands
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    logging.basicConfig(
+        level=logging.WARNING, format="vedette: %(levelname)s: %(message)s", stream=sys.stderr
+    )
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         options = _parser(args).parse_args(args)
@@ -53,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: no second error at exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader left: no second error at exit
         return 0
 
 
@@ -70,7 +79,7 @@ class _Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, rest = self.parse_known_args(args, namespace)
         if rest:
-            known = [option for action in _actions(self, found) for option in action.option_strings]
+            known = {option for action in _actions(self, found) for option in action.option_strings}
             raise unknown_name("option", rest[0].partition("=")[0], known)
         return found
 
@@ -111,9 +120,15 @@ def _add_departments(verbs: Any, args: Sequence[str]) -> None:
 
 
 def _add_live(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", nargs="?", help="0, picamera2://0, v4l2:///dev/video0, rtsp://…, a file, demo://")
-    parser.add_argument("--stage", action="append", metavar="NAME", help="faces, faces?min_score=0.7 (repeatable)")
-    parser.add_argument("--sink", action="append", metavar="URI", help="-, x.jsonl, x.mp4, folder/, web://127.0.0.1:8080")
+    parser.add_argument(
+        "source", nargs="?", help="0, picamera2://0, v4l2:///dev/video0, rtsp://…, a file, demo://"
+    )
+    parser.add_argument(
+        "--stage", action="append", metavar="NAME", help="faces, faces?min_score=0.7 (repeatable)"
+    )
+    parser.add_argument(
+        "--sink", action="append", metavar="URI", help="-, x.jsonl, x.mp4, folder/, web://127.0.0.1:8080"
+    )
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N results")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file with the same names")
@@ -128,7 +143,12 @@ def _live(options: argparse.Namespace) -> int:
     stats, bar = Stats(), _Progress("live")
     try:
         for results in run(
-            settings.source, settings.stages, settings.sinks, frames=settings.frames, seconds=settings.seconds
+            settings.source,
+            settings.stages,
+            settings.sinks,
+            frames=settings.frames,
+            seconds=settings.seconds,
+            on_sink=_announce,
         ):
             stats.update(results)
             bar.show(lambda: _status(stats))
@@ -136,11 +156,42 @@ def _live(options: argparse.Namespace) -> int:
         bar.clear()
         summary = stats.snapshot()
         if summary.frames:
-            print(_table(summary), file=sys.stderr if "-" in settings.sinks else sys.stdout)
+            print(_table(summary), file=sys.stderr)
     return 0
 
 
-def _live_settings(options: argparse.Namespace) -> Any:
+def _announce(sink: Sink) -> None:
+    url = getattr(sink, "url", None)
+    if url:
+        print(f"vedette: look at {url} (Ctrl-C ends)", file=sys.stderr, flush=True)
+
+
+def _status(stats: Stats) -> str:
+    now = stats.snapshot(time.monotonic_ns())
+    found = sum(sum(labels.values()) for labels in now.counts.values())
+    return f"{now.frames} frames, {now.fps:.1f} fps, age p95 {now.age_ms.p95:.0f} ms, {found} found"
+
+
+def _table(now: StatsSnapshot) -> str:
+    """Return what a run came to: rates, times as percentiles, what was found, what was lost."""
+    times = {"age": now.age_ms, **{f"stage {name}": times for name, times in now.stages_ms.items()}}
+    rows = [("", "p50 ms", "p95 ms", "p99 ms")]
+    rows += [(name, f"{t.p50:.1f}", f"{t.p95:.1f}", f"{t.p99:.1f}") for name, t in times.items()]
+    found = [
+        f"{n} x {label} ({stage})" for stage, labels in now.counts.items() for label, n in labels.items()
+    ]
+    lost = [f"{count} {cause}" for cause, count in now.drops.items() if count]
+    return "\n".join(
+        [
+            f"{now.frames} frames, {now.mean_fps:.1f} fps",
+            _columns(rows),
+            f"found    {', '.join(found) or 'nothing'}",
+            f"dropped  {', '.join(lost) or 'none'}",
+        ]
+    )
+
+
+def _live_settings(options: argparse.Namespace) -> LiveSettings:
     """Return the file's settings with what the command line says laid over them."""
     from dataclasses import replace
 
@@ -157,7 +208,9 @@ def _live_settings(options: argparse.Namespace) -> Any:
     if options.settings is not None:
         return replace(load_settings(options.settings), **given)
     if options.source is None:
-        raise SettingsError("no source is given. Try `vedette live demo://`, or `vedette live 0` for the first camera.")
+        raise SettingsError(
+            "no source is given. Try `vedette live demo://`, or `vedette live 0` for the first camera."
+        )
     return LiveSettings(**given)
 
 
@@ -167,9 +220,13 @@ def _live_settings(options: argparse.Namespace) -> Any:
 def _add_detect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="+", help="pictures, folders, globs or videos")
     parser.add_argument("--model", default="face-detector", metavar="NAME|PATH")
-    parser.add_argument("--min-score", type=float, metavar="X", help="0..1; the model's own threshold if not given")
+    parser.add_argument(
+        "--min-score", type=float, metavar="X", help="0..1; the model's own threshold if not given"
+    )
     parser.add_argument("--threads", type=int, metavar="N")
-    parser.add_argument("--json", action="store_true", help="one JSON object a picture on stdout, nothing else")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a picture on stdout, nothing else"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write annotated pictures into DIR")
     parser.set_defaults(run=_detect)
 
@@ -300,9 +357,13 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", nargs="?", default="demo://?pace=none", help="a video, pictures or demo://?pace=none")
+    parser.add_argument(
+        "source", nargs="?", default="demo://?pace=none", help="a video, pictures or demo://?pace=none"
+    )
     parser.add_argument("--model", default="face-detector", metavar="NAME|PATH")
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="for each of three loops (10)")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, metavar="S", help="for each of three loops (10)"
+    )
     parser.add_argument("--threads", type=int, metavar="N")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.set_defaults(run=_bench)

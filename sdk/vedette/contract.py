@@ -19,7 +19,15 @@ from typing import Any
 from vedette.errors import ModelError
 from vedette.types import TensorSpec
 
-__all__ = ["Contract", "Golden", "InputContract", "ModelFile", "OutputContract", "check_tensors", "open_model_file"]
+__all__ = [
+    "Contract",
+    "Golden",
+    "InputContract",
+    "ModelFile",
+    "OutputContract",
+    "check_tensors",
+    "open_model_file",
+]
 
 SCHEMA = 1
 MEMBER = "vedette.json"
@@ -125,7 +133,9 @@ def _check_flatbuffer(data: bytes, archive: zipfile.ZipFile) -> None:
     start = min(info.header_offset for info in archive.infolist())
     wanted = json.loads(archive.read(MEMBER)).get("flatbuffer_sha256")
     if wanted and hashlib.sha256(data[:start]).hexdigest() != wanted:
-        raise ValueError("the network's bytes do not match the hash written at conversion; the file is damaged")
+        raise ValueError(
+            "the network's bytes do not match the hash written at conversion; the file is damaged"
+        )
 
 
 def _parse(raw: dict[str, Any], archive: zipfile.ZipFile) -> Contract:
@@ -139,7 +149,8 @@ def _parse(raw: dict[str, Any], archive: zipfile.ZipFile) -> Contract:
             head=MappingProxyType(dict(raw["head"])),
             input=_parse_input(raw["input"]),
             outputs=tuple(
-                OutputContract(str(o["name"]), str(o["role"]), int(o.get("stride", 0))) for o in raw["outputs"]
+                OutputContract(str(o["name"]), str(o["role"]), int(o.get("stride", 0)))
+                for o in raw["outputs"]
             ),
             labels=tuple(map(str, raw["labels"])),
             threshold=_between(raw["threshold"], 0.0, 1.0, "threshold"),
@@ -196,7 +207,9 @@ def check_tensors(contract: Contract, inputs: Sequence[TensorSpec], outputs: Seq
             f"{contract.name}: the contract promises one input (1, {height}, {width}, 3), the network has {got}."
         )
     if inputs[0].dtype.name not in ("uint8", "int8", "float32"):
-        raise ModelError(f"{contract.name}: input of type {inputs[0].dtype.name}; uint8, int8 or float32 is needed.")
+        raise ModelError(
+            f"{contract.name}: input of type {inputs[0].dtype.name}; uint8, int8 or float32 is needed."
+        )
     missing = {o.name for o in contract.outputs} - {spec.name for spec in outputs}
     if missing:
         have = ", ".join(spec.name for spec in outputs)

@@ -54,7 +54,9 @@ def _board() -> str:
 
 def _cores() -> Check:
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    return Check("cores", "ok", f"{usable_cores()} usable, {free_cores()} free; {pages * size / 2**30:.1f} GiB memory")
+    return Check(
+        "cores", "ok", f"{usable_cores()} usable, {free_cores()} free; {pages * size / 2**30:.1f} GiB memory"
+    )
 
 
 def _package(name: str) -> Check:
@@ -73,13 +75,14 @@ def _runtime() -> Check:
     for module, package in RUNTIMES.values():
         if importlib.util.find_spec(module) is None:
             continue
+        mend = f"pip install --force-reinstall {package}"
         try:
             done = _probe(f"import {module}.interpreter as i; i.Interpreter")
         except subprocess.TimeoutExpired:
-            return Check("runtime", "fail", f"{package} hangs while loading", f"pip install --force-reinstall {package}")
+            return Check("runtime", "fail", f"{package} hangs while loading", mend)
         if done.returncode != 0:
             why = (done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"])[-1]
-            return Check("runtime", "fail", f"{package} does not load: {why}", f"pip install --force-reinstall {package}")
+            return Check("runtime", "fail", f"{package} does not load: {why}", mend)
         found.append(f"{package} {importlib.metadata.version(package)}")
     if not found:
         return Check("runtime", "fail", "no TFLite runtime is installed", "pip install ai-edge-litert")
@@ -107,13 +110,17 @@ def _camera() -> Check:
     if has_picamera2 or nodes:
         ways = (["picamera2"] if has_picamera2 else []) + nodes
         return Check("camera", "ok", ", ".join(ways))
-    return Check("camera", "warn", "no /dev/video* and no picamera2", "demo://, files and network streams work without")
+    return Check(
+        "camera", "warn", "no /dev/video* and no picamera2", "demo://, files and network streams work without"
+    )
 
 
 def _web() -> Check:
     missing = [m for m in ("starlette", "uvicorn") if importlib.util.find_spec(m) is None]
     if missing:
-        return Check("dashboard", "warn", f"{' and '.join(missing)} not installed", "pip install 'vedette[web]'")
+        return Check(
+            "dashboard", "warn", f"{' and '.join(missing)} not installed", "pip install 'vedette[web]'"
+        )
     return Check("dashboard", "ok", "starlette and uvicorn are installed")
 
 

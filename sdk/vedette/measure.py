@@ -98,6 +98,8 @@ def measure(
     """Return figures for `model` on the pictures of `source`, a video file, pictures, or ``demo://?pace=none``.
 
     Args:
+        model: a bundled model's name or a file.
+        source: where its pictures come from; not live.
         seconds: time given to each of the three loops (preloaded, decoding, paced).
         threads: 1..usable cores; the free cores when not given.
         progress: told what is being measured.
@@ -139,8 +141,10 @@ def measure(
 def _preload(source: str) -> list[Frame]:
     with open_source(source) as opened:
         if opened.live:
-            raise VedetteError(f"{source} is live; a benchmark needs the same pictures twice: give a file or demo://.")
-        frames = []
+            raise VedetteError(
+                f"{source} is live; a benchmark needs the same pictures twice: give a file or demo://."
+            )
+        frames: list[Frame] = []
         while len(frames) < PRELOADED and (frame := opened.read()) is not None:
             frames.append(frame)
     if not frames:

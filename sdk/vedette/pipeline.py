@@ -6,7 +6,7 @@ Capture runs in the source's thread, inference in the caller's, each sink in its
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from vedette.types import Frame, Results, Sink, Source, Stage
 
 __all__ = ["process", "run"]
 
+QUEUE = 8  # results that a sink may lag behind
 _NO_DROPS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -38,10 +39,11 @@ def run(
     *,
     frames: int | None = None,
     seconds: float | None = None,
-) -> Iterator[Results]:
+) -> Generator[Results, None, None]:
     """Yield results frame by frame until the source ends, or `frames` or `seconds` are over.
 
-    A live source gives its newest frame, a file every one. Sinks are closed at the end, however it comes; so is the
+    A live source gives its newest frame, a file every one. It ends too when a sink's `reader_gone` tells that nobody
+    reads any more, as at ``vedette live 0 --sink - | head``. Sinks are closed at the end, however it comes; so is the
     source, unless it is a `Live` that the caller opened.
 
     Raises:
@@ -51,7 +53,9 @@ def run(
     """
     with ExitStack() as stack:
         live = source if isinstance(source, Live) else stack.enter_context(Live(source))
-        workers = [stack.enter_context(Worker(sink, live=live.live)) for sink in sinks]
+        workers = [
+            stack.enter_context(Worker(sink, live=live.live, queue_size=_queue(sink))) for sink in sinks
+        ]
         end_ns = None if seconds is None else time.monotonic_ns() + round(seconds * 1e9)
         count = 0
         while count != frames and (end_ns is None or time.monotonic_ns() < end_ns):
@@ -63,6 +67,13 @@ def run(
                 worker.put(results)
             yield results
             count += 1
+            if any(getattr(sink, "reader_gone", False) for sink in sinks):
+                return
+
+
+def _queue(sink: Sink) -> int:
+    """A sink that shows what is now, as the dashboard does, says so by `newest_only` and keeps no queue."""
+    return 1 if getattr(sink, "newest_only", False) else QUEUE
 
 
 def _drops(live: Live, workers: Sequence[Worker]) -> Mapping[str, int]:

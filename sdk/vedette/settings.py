@@ -36,7 +36,9 @@ class LiveSettings:
         for name in ("frames", "seconds"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise SettingsError(f"{name} is {value}; give a number above 0, or leave it out to run for ever.")
+                raise SettingsError(
+                    f"{name} is {value}; give a number above 0, or leave it out to run for ever."
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,9 @@ def load_settings(path: Path) -> LiveSettings:
             raise unknown_name(f"setting in {path}", key, known)
         _check_type(path, key, value)
     if "source" not in raw:
-        raise SettingsError(f"{path} names no source; add for example: source = \"0\"")
-    return LiveSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+        raise SettingsError(f'{path} names no source; add for example: source = "0"')
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    return LiveSettings(**given)
 
 
 _TYPES: dict[str, tuple[str, Any]] = {

@@ -87,15 +87,22 @@ class Detections:
                 raise ValueError(f"Detections.{name} has {len(getattr(self, name))} rows, score has {n}")
 
     @classmethod
-    def of(cls, xyxy: NDArray[np.float32], score: NDArray[np.float32], class_id: NDArray[np.int32], *,
-           labels: Sequence[str]) -> Detections:
+    def of(
+        cls,
+        xyxy: NDArray[np.float32],
+        score: NDArray[np.float32],
+        class_id: NDArray[np.int32],
+        *,
+        labels: Sequence[str],
+    ) -> Detections:
         """Return detections without tracks."""
         return Detections(xyxy, score, class_id, np.full(len(score), -1, np.int32), tuple(labels))
 
     @classmethod
     def empty(cls, labels: Sequence[str] = ()) -> Detections:
         """Return no detections at all."""
-        return Detections.of(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), labels=labels)
+        none = np.zeros(0, np.float32)
+        return Detections.of(none.reshape(0, 4), none, none.astype(np.int32), labels=labels)
 
     def __len__(self) -> int:
         return len(self.score)
@@ -230,7 +237,11 @@ class Stage(Protocol):
 
 @runtime_checkable
 class Sink(_Closable, Protocol):
-    """Where results go. `write` and `close` are called from one thread of the sink's own."""
+    """Where results go. `write` and `close` are called from one thread of the sink's own.
+
+    A sink may also have `newest_only` = True (of live results it wants the newest, no queue), `url` (where a person
+    can look at it) and `reader_gone` (True once nobody reads it any more; the run then ends).
+    """
 
     name: str
 

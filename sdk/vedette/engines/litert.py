@@ -19,7 +19,10 @@ from vedette.types import Tensor, TensorSpec
 
 __all__ = ["RUNTIMES", "LiteRTEngine", "free_cores", "usable_cores"]
 
-RUNTIMES = {"litert": ("ai_edge_litert", "ai-edge-litert"), "tflite-runtime": ("tflite_runtime", "tflite-runtime")}
+RUNTIMES = {
+    "litert": ("ai_edge_litert", "ai-edge-litert"),
+    "tflite-runtime": ("tflite_runtime", "tflite-runtime"),
+}
 """Runtime name -> package imported, distribution installed; in the order of preference."""
 
 MAX_DEFAULT_THREADS = 4
@@ -72,7 +75,7 @@ class LiteRTEngine:
         self.name = f"{package} {importlib.metadata.version(package)} cpu x{self.threads}"
         self._interpreter: Any = _make(module, model, label, self.threads)
         self._read_specs()
-        self.run(lambda buffers: [buffer.fill(0) for buffer in buffers])  # warm up: first runs plan and allocate
+        self.run(_fill_with_zeros)  # warm up: the first run plans and allocates
 
     def _read_specs(self) -> None:
         names = _signature_names(self._interpreter)
@@ -97,7 +100,9 @@ class LiteRTEngine:
             try:
                 self._interpreter.invoke()
             except RuntimeError as error:
-                why = "the fill function kept a buffer" if "reference to internal data" in str(error) else error
+                why = (
+                    "the fill function kept a buffer" if "reference to internal data" in str(error) else error
+                )
                 raise EngineError(f"{self._label}: running the model failed in {self.name}: {why}") from error
             return tuple(
                 Tensor(spec.name, self._interpreter.get_tensor(i), spec.scale, spec.zero_point)
@@ -121,10 +126,17 @@ class LiteRTEngine:
         self.close()
 
 
+def _fill_with_zeros(buffers: Sequence[NDArray[np.generic]]) -> None:
+    for buffer in buffers:
+        np.copyto(buffer, 0)
+
+
 def _runtime(name: str | None) -> tuple[Any, str]:
     for key in [name] if name else list(RUNTIMES):
         if key not in RUNTIMES:
-            raise MissingDependencyError(f"no TFLite runtime is called '{key}'. Known: {', '.join(RUNTIMES)}.")
+            raise MissingDependencyError(
+                f"no TFLite runtime is called '{key}'. Known: {', '.join(RUNTIMES)}."
+            )
         module, package = RUNTIMES[key]
         try:
             return importlib.import_module(f"{module}.interpreter"), package

@@ -8,6 +8,7 @@ x, y in units of s, in the order of `vedette.types.FACE_POINTS`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,8 @@ def decode(
         xyxy, score, landmarks; best first.
     """
     rows = [
-        _candidates(*tensors[3 * i : 3 * i + 3], stride=stride, min_score=min_score) for i, stride in enumerate(strides)
+        _candidates(*tensors[3 * i : 3 * i + 3], stride=stride, min_score=min_score)
+        for i, stride in enumerate(strides)
     ]
     found = np.concatenate(rows)
     if len(found) > MAX_CANDIDATES:  # a hostile or broken picture must not make NMS slow
@@ -47,12 +49,17 @@ def decode(
     return kept[:, :4].copy(), kept[:, 4].copy(), kept[:, 5:].reshape(-1, 5, 2).copy()
 
 
-def _candidates(score: Tensor, box: Tensor, points: Tensor, *, stride: int, min_score: float) -> NDArray[np.float32]:
+def _candidates(
+    score: Tensor, box: Tensor, points: Tensor, *, stride: int, min_score: float
+) -> NDArray[np.float32]:
     """Return (n, 15): x1, y1, x2, y2, score, then five landmarks, of the places that pass."""
     width = score.data.shape[2]
-    places = np.flatnonzero(score.data.reshape(-1) >= _threshold(score, min_score))
+    raw: NDArray[Any] = score.data.reshape(-1)
+    places = np.flatnonzero(raw >= _threshold(score, min_score))
     logit = _real(score, places, 1)[:, 0]
-    center = np.stack([places % width + 0.5, places // width + 0.5], -1).astype(np.float32) * np.float32(stride)
+    center = np.stack([places % width + 0.5, places // width + 0.5], -1).astype(np.float32) * np.float32(
+        stride
+    )
     shape = _real(box, places, 4)
     middle = center + shape[:, :2] * stride
     half = np.exp(np.minimum(shape[:, 2:], MAX_LOG_SIZE)) * np.float32(stride / 2)

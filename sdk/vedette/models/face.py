@@ -34,7 +34,9 @@ class FaceDetector:
     def __init__(self, engine: Engine, model: ModelFile, *, min_score: float | None = None) -> None:
         contract = model.contract
         if contract.head.get("type") != "face":
-            raise ModelError(f"{model.path} is for {contract.task} (head {contract.head.get('type')!r}), not faces.")
+            raise ModelError(
+                f"{model.path} is for {contract.task} (head {contract.head.get('type')!r}), not faces."
+            )
         check_tensors(contract, engine.inputs, engine.outputs)
         self.model, self.engine = model, engine
         self.info = ModelInfo(contract.name, contract.version, model.sha256, engine.name)
@@ -66,7 +68,7 @@ class FaceDetector:
             tensors, self._strides, min_score=self.min_score, nms_iou=self._nms_iou
         )
         height, width = shape_hw
-        limits = np.float32((width, height, width, height))
+        limits = np.array((width, height, width, height), np.float32)
         inside = np.clip(box.to_picture(xyxy), np.float32(0), limits)
         n = len(score)
         return Faces(
@@ -133,7 +135,8 @@ def _compare(found: Faces, stored: Sequence[Mapping[str, Any]]) -> tuple[float, 
         return float("inf"), float("inf")
     if not answers:
         return 0.0, 0.0
-    boxes = np.abs(found.xyxy - np.float32([a["box"] for a in answers])).max()
-    points = np.abs(found.landmarks - np.float32([a["landmarks"] for a in answers])).max()
-    scores = np.abs(found.score - np.float32([a["score"] for a in answers])).max()
-    return float(max(boxes, points)), float(scores)
+    boxes, points, scores = (
+        float(np.abs(column - np.array([a[key] for a in answers], np.float32)).max())
+        for key, column in (("box", found.xyxy), ("landmarks", found.landmarks), ("score", found.score))
+    )
+    return max(boxes, points), scores

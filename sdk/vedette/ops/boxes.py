@@ -19,7 +19,8 @@ def iou_matrix(a: Floats, b: Floats) -> Floats:
     area_a = (a[:, 2] - a[:, 0]) * (a[:, 3] - a[:, 1])
     area_b = (b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1])
     union = area_a[:, None] + area_b[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    iou: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return iou
 
 
 def nms(xyxy: Floats, score: Floats, *, iou: float) -> NDArray[np.intp]:

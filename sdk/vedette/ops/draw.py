@@ -89,7 +89,14 @@ def annotate(image: Image, found: Mapping[str, Detections], *, status: str = "")
         _outline(canvas, pen, one, k, color)
     placed: list[_Box] = []
     if status:
-        _write(canvas, pen, _plain(status), ((pen.pad, canvas.shape[0] - pen.pad, True),), (255, 255, 255), placed)
+        _write(
+            canvas,
+            pen,
+            _plain(status),
+            ((pen.pad, canvas.shape[0] - pen.pad, True),),
+            (255, 255, 255),
+            placed,
+        )
     for one, k, color in marks:
         box = _corners(one.xyxy[k])
         _write(canvas, pen, _caption(one, k), _label_places(box), color, placed)
@@ -145,7 +152,9 @@ def _label_places(box: _Box) -> Sequence[tuple[int, int, bool]]:
     return (x1, y1, True), (x1, y2, False), (x2, y1, False), (x1, y1, False)
 
 
-def _rooms(canvas: Image, size_wh: tuple[int, int], places: Sequence[tuple[int, int, bool]]) -> Iterator[_Box]:
+def _rooms(
+    canvas: Image, size_wh: tuple[int, int], places: Sequence[tuple[int, int, bool]]
+) -> Iterator[_Box]:
     """Yield the boxes of `size_wh` at `places` that lie inside the picture, moved sideways where needed."""
     height, width = canvas.shape[:2]
     for x, y, bottom in places:

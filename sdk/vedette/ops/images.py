@@ -31,14 +31,14 @@ class Letterbox:
     def to_picture(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return points of the input, (..., 2k) or (..., k, 2) as x, y pairs, in pixels of the picture."""
         flat = xy.reshape(*xy.shape[:-1], xy.shape[-1] // 2, 2)
-        moved = (flat - np.float32((self.left, self.top))) / np.float32(self.scale_xy)
-        return moved.astype(np.float32).reshape(xy.shape)
+        corner, scale = np.array((self.left, self.top), np.float32), np.array(self.scale_xy, np.float32)
+        return ((flat - corner) / scale).reshape(xy.shape)
 
     def to_input(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return points of the picture, as x, y pairs, in pixels of the input."""
         flat = xy.reshape(*xy.shape[:-1], xy.shape[-1] // 2, 2)
-        moved = flat * np.float32(self.scale_xy) + np.float32((self.left, self.top))
-        return moved.astype(np.float32).reshape(xy.shape)
+        corner, scale = np.array((self.left, self.top), np.float32), np.array(self.scale_xy, np.float32)
+        return (flat * scale + corner).reshape(xy.shape)
 
 
 def letterbox_geometry(shape_hw: tuple[int, int], size_wh: tuple[int, int]) -> Letterbox:

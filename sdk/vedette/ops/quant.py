@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +26,9 @@ def takes_pixels(spec: TensorSpec, contract: InputContract) -> bool:
     return bool(np.abs(codes - pixels).max() < 0.5)
 
 
-def fill_input(image: Image, buffer: NDArray[np.generic], spec: TensorSpec, contract: InputContract) -> Letterbox:
+def fill_input(
+    image: Image, buffer: NDArray[np.generic], spec: TensorSpec, contract: InputContract
+) -> Letterbox:
     """Write `image` into an interpreter's input `buffer` (1, H, W, 3) and return where it lies.
 
     The picture is resized straight into the buffer; only inputs that do not take pixels need a second buffer.
@@ -40,13 +41,16 @@ def fill_input(image: Image, buffer: NDArray[np.generic], spec: TensorSpec, cont
     pixels = target.view(np.uint8)
     _, box = letterbox(image, contract.size_wh, pad_value=contract.pad_value, out=pixels)
     if spec.dtype.name == "int8":
-        cv2.bitwise_xor(pixels, (128, 128, 128, 0), dst=pixels)  # pixel - 128 in two's complement
+        np.bitwise_xor(pixels, 128, out=pixels)  # pixel - 128 in two's complement
     return box
 
 
-def _quantize(picture: Image, spec: TensorSpec, contract: InputContract) -> NDArray[np.generic]:
-    real = (picture.astype(np.float32) - np.float32(contract.mean)) / np.float32(contract.std)
+def _quantize(picture: Image, spec: TensorSpec, contract: InputContract) -> NDArray[np.float32]:
+    """Return the input's codes, whole numbers within its dtype, or real numbers where it is not quantized."""
+    mean, std = np.array(contract.mean, np.float32), np.array(contract.std, np.float32)
+    real: NDArray[np.float32] = (picture.astype(np.float32) - mean) / std
     if spec.scale <= 0:
-        return real.astype(spec.dtype)
+        return real
     limits = np.iinfo(spec.dtype.name)
-    return np.clip(np.rint(real / spec.scale) + spec.zero_point, limits.min, limits.max).astype(spec.dtype)
+    codes: NDArray[np.float32] = np.rint(real / np.float32(spec.scale)) + np.float32(spec.zero_point)
+    return np.clip(codes, limits.min, limits.max)

@@ -43,7 +43,9 @@ class ImagesSink:
         self._folder = Path(folder)
         self.name = f"images:{folder}"
         if not 1 <= quality <= 100 or every_s < 0:
-            raise SettingsError(f"{self.name}: quality={quality} must be 1..100, every={every_s:g}s not negative")
+            raise SettingsError(
+                f"{self.name}: quality={quality} must be 1..100, every={every_s:g}s not negative"
+            )
         self._every_ns, self._quality = round(every_s * 1e9), quality
         self._due_ns: int | None = None
         self._names: set[str] = set()
@@ -197,7 +199,9 @@ class SheetSink:
         )
         for k, (picture, caption) in enumerate(cells):
             x, y = gap + k % columns * (self._width + gap), gap + k // columns * (high + line + gap)
-            letterbox(picture, (self._width, high), pad_value=24, out=sheet[y : y + high, x : x + self._width])
+            letterbox(
+                picture, (self._width, high), pad_value=24, out=sheet[y : y + high, x : x + self._width]
+            )
             cv2.putText(sheet, caption, (x, y + high + 17), cv2.FONT_HERSHEY_SIMPLEX, min(0.5, self._width / 500),
                         (235, 235, 235), 1, cv2.LINE_AA)  # fmt: skip
         return sheet
@@ -207,7 +211,9 @@ def _encode(picture: Image, ending: str, quality: int) -> bytes:
     options = [] if ending == ".png" else [cv2.IMWRITE_JPEG_QUALITY, quality]
     done, data = cv2.imencode(ending, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
     if not done:
-        raise SinkError(f"cannot encode a picture of {picture.shape[1]} x {picture.shape[0]} pixels as {ending}")
+        raise SinkError(
+            f"cannot encode a picture of {picture.shape[1]} x {picture.shape[0]} pixels as {ending}"
+        )
     return data.tobytes()
 
 

@@ -34,7 +34,9 @@ class JsonlSink:
         reader_gone: True when standard output is a pipe and its reader has left; later results are let go.
     """
 
-    def __init__(self, path: str | Path, *, existing: Literal["refuse", "append", "overwrite"] = "refuse") -> None:
+    def __init__(
+        self, path: str | Path, *, existing: Literal["refuse", "append", "overwrite"] = "refuse"
+    ) -> None:
         """Open `path`, or standard output for ``-``.
 
         Raises:

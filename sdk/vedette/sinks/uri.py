@@ -65,7 +65,9 @@ def split_uri(text: str) -> tuple[str, str, dict[str, str]]:
     path = Path(place)
     ending = path.suffix.lower()
     if ending in _HINTS:
-        raise SettingsError(f"unknown sink '{text}': " + _HINTS[ending].format(stem=path.with_suffix(""), text=text))
+        raise SettingsError(
+            f"unknown sink '{text}': " + _HINTS[ending].format(stem=path.with_suffix(""), text=text)
+        )
     return SHORT_FORMS.get(ending, ""), place, options
 
 

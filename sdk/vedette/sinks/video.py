@@ -62,7 +62,9 @@ class VideoSink:
         self._path = Path(path)
         self.name = f"video:{path}"
         if self._path.suffix.lower() not in CODECS:
-            raise SettingsError(f"cannot write {path}: a video's name ends in one of {', '.join(sorted(CODECS))}")
+            raise SettingsError(
+                f"cannot write {path}: a video's name ends in one of {', '.join(sorted(CODECS))}"
+            )
         if fps is not None and not 0.1 <= fps <= MAX_FPS:
             raise SettingsError(f"fps={fps:g} for {path}: a rate is 0.1 to {MAX_FPS:g} frames per second")
         check_folder(self._path)

@@ -26,7 +26,13 @@ class Worker:
     """
 
     def __init__(
-        self, sink: Sink, *, live: bool, queue_size: int = 8, close_timeout_s: float = 5.0, put_timeout_s: float = 30.0
+        self,
+        sink: Sink,
+        *,
+        live: bool,
+        queue_size: int = 8,
+        close_timeout_s: float = 5.0,
+        put_timeout_s: float = 30.0,
     ) -> None:
         """Start the thread.
 

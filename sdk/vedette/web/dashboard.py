@@ -40,7 +40,10 @@ class Dashboard:
     Attributes:
         name: ``"dashboard"``.
         address: host and port that it is bound to.
+        newest_only: of live results the newest is shown; none waits.
     """
+
+    newest_only = True
 
     def __init__(
         self,
