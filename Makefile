@@ -66,7 +66,7 @@ $(VENV)/.full: $(VENV)/.light
 demo: $(VENV)/.light ## the live loop on demo:// for ten seconds; writes out/demo
 	@mkdir -p out/demo
 	@$(BIN)/vedette live demo:// --stage faces --seconds 10 --sink out/demo/annotated.mp4 \
-		--sink out/demo/results.jsonl --sink sheet:out/demo/contact-sheet.jpg
+		--sink "out/demo/results.jsonl?overwrite=1" --sink sheet:out/demo/contact-sheet.jpg
 	@printf '\n  %s\n' "out/demo/contact-sheet.jpg, annotated.mp4 and results.jsonl show what was seen. Next:" \
 		"make live SOURCE=demo://             the dashboard in your browser" \
 		"make live SOURCE=0                   the same with your camera" \

@@ -90,10 +90,14 @@ def float_detect(run: Path) -> Detect:
 
 def main() -> int:
     """Measure and print; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", help="a bundled model's name or a .tflite file")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--run", type=Path, help="also measure this run's float network; writes its metrics.json")
+    parser.add_argument(
+        "--run", type=Path, help="also measure this run's float network; writes its metrics.json"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if not (options.data / "faces").is_dir():

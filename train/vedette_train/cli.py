@@ -18,16 +18,29 @@ def register(verbs: Any) -> None:
     text = "Train a model; writes a run folder for `vedette convert`."
     tasks = verbs.add_parser("train", help=text, description=text).add_subparsers(dest="task", required=True)
     faces = tasks.add_parser("faces", help="the face detector", description="Train the face detector.")
-    faces.add_argument("--data", type=Path, required=True, metavar="DIR", help="holds faces/, objects/ and photos/")
+    faces.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="holds faces/, objects/ and photos/"
+    )
     faces.add_argument("--out", type=Path, required=True, metavar="RUN", help="resumed if it was cut off")
-    for name, kind in (("epochs", int), ("steps", int), ("batch", int), ("size", int), ("rate", float), ("seed", int)):
+    for name, kind in (
+        ("epochs", int),
+        ("steps", int),
+        ("batch", int),
+        ("size", int),
+        ("rate", float),
+        ("seed", int),
+    ):
         faces.add_argument(f"--{name}", type=kind)
-    faces.add_argument("--input", default="320x320", metavar="WxH", help="input size of the exported model (320x320)")
+    faces.add_argument(
+        "--input", default="320x320", metavar="WxH", help="input size of the exported model (320x320)"
+    )
     faces.set_defaults(run=_faces)
 
 
 def _faces(options: argparse.Namespace) -> int:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before the backend is imported; one's own choice stands
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "2"
+    )  # before the backend is imported; one's own choice stands
     try:
         from vedette_train.export import export_faces
         from vedette_train.recipes.faces import FaceSettings, train

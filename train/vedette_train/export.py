@@ -47,8 +47,8 @@ class FloatDetector:
     def detect(self, image: Image, *, min_score: float) -> tuple[NDArray[np.float32], ...]:
         """Return xyxy (n, 4), score (n,) and landmarks (n, 5, 2) in pixels of `image`, (H, W, 3) uint8 RGB."""
         fitted, box = letterbox(image, self._size_wh, pad_value=PAD_VALUE)
-        raw = self._network(fitted[None].astype(np.float32) / 255, training=False)
-        tensors = [Tensor(name, keras.ops.convert_to_numpy(raw[name]), 0.0, 0) for name in _output_names()]
+        raw = self._network.predict_on_batch(fitted[None].astype(np.float32) / 255)
+        tensors = [Tensor(name, np.asarray(raw[name]), 0.0, 0) for name in _output_names()]
         xyxy, score, points = face.decode(tensors, STRIDES, min_score=min_score, nms_iou=NMS_IOU)
         return box.to_picture(xyxy), score, box.to_picture(points)
 

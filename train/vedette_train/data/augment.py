@@ -12,7 +12,15 @@ __all__ = ["disturb"]
 
 def disturb(image: Image, rng: np.random.Generator) -> Image:
     """Return (H, W, 3) uint8: colour and light changed; often softened, noisy, compressed, grey or partly hidden."""
-    steps = [(0.12, _hide), (0.9, _light), (0.12, _grey), (0.35, _soften), (0.08, _smear), (0.3, _noise), (0.35, _jpeg)]
+    steps = [
+        (0.12, _hide),
+        (0.9, _light),
+        (0.12, _grey),
+        (0.35, _soften),
+        (0.08, _smear),
+        (0.3, _noise),
+        (0.35, _jpeg),
+    ]
     for chance, step in steps:
         if rng.random() < chance:
             image = step(image, rng)
@@ -24,7 +32,9 @@ def _light(image: Image, rng: np.random.Generator) -> Image:
     codes = np.arange(256) / 255.0
     gamma = np.exp(rng.normal(0, 0.35))
     gain, offset = np.exp(rng.normal(0, 0.2)), rng.normal(0, 0.06)
-    tables = [np.clip((codes**gamma * gain * np.exp(rng.normal(0, 0.08)) + offset) * 255, 0, 255) for _ in range(3)]
+    tables = [
+        np.clip((codes**gamma * gain * np.exp(rng.normal(0, 0.08)) + offset) * 255, 0, 255) for _ in range(3)
+    ]
     return np.asarray(cv2.LUT(image, np.stack(tables, -1)[None].astype(np.uint8)), np.uint8)
 
 

@@ -91,7 +91,9 @@ def _csv(root: Path, name: str) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
     except OSError as error:
-        raise VedetteError(f"cannot read the labels {path}: {error.strerror}. Give --data the right folder.") from error
+        raise VedetteError(
+            f"cannot read the labels {path}: {error.strerror}. Give --data the right folder."
+        ) from error
 
 
 def _read(root: Path, name: str) -> list[_Row]:

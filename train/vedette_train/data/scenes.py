@@ -68,7 +68,9 @@ class Scenes:
         zoom = size / side
         x, y = (rng.uniform(0, max(1e-3, n - side)) for n in (image.shape[1], image.shape[0]))
         matrix = np.array([[zoom, 0, -x * zoom], [0, zoom, -y * zoom]])
-        return np.asarray(cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REFLECT), np.uint8)
+        return np.asarray(
+            cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REFLECT), np.uint8
+        )
 
     def _crowd(self, canvas: _Canvas, rng: np.random.Generator) -> None:
         typical = np.exp(rng.uniform(np.log(8), np.log(48)))
@@ -111,7 +113,13 @@ class _Canvas:
         self._sure: list[bool] = []
 
     def paste(
-        self, image: Image, photo: FacePhoto, face: int, face_px: float, at: NDArray[np.float64], margin: float
+        self,
+        image: Image,
+        photo: FacePhoto,
+        face: int,
+        face_px: float,
+        at: NDArray[np.float64],
+        margin: float,
     ) -> None:
         """Paste `image` so that its face number `face` is `face_px` wide, centred `at`, with soft edges around it."""
         box = photo.xyxy[face]
@@ -135,7 +143,12 @@ class _Canvas:
         self._blend(image, np.ones((h, w), np.float32), matrix, flipped, photo, stencil)
 
     def _transform(
-        self, middle: NDArray[np.floating], zoom: float, at: NDArray[np.float64], width: int, turn: float = 14.0
+        self,
+        middle: NDArray[np.floating],
+        zoom: float,
+        at: NDArray[np.float64],
+        width: int,
+        turn: float = 14.0,
     ) -> tuple[NDArray[np.float64], bool]:
         flipped = bool(self._rng.random() < 0.5)
         angle = np.deg2rad(self._rng.normal(0, turn))

@@ -31,7 +31,9 @@ def face_loss(target: Any, outputs: dict[str, Any], places: Any, strides: tuple[
     xyxy, points = decode(flat["box"], flat["points"], places)
     positive, weight = target[..., 0], target[..., 1]
     overlap, distance = _iou(xyxy, target[..., 2:6])
-    score = _varifocal(flat["score"][..., 0], positive * ops.stop_gradient(ops.maximum(overlap, 0.05)), positive)
+    score = _varifocal(
+        flat["score"][..., 0], positive * ops.stop_gradient(ops.maximum(overlap, 0.05)), positive
+    )
     count = ops.maximum(ops.sum(positive), 1.0)
     side = ops.sqrt(ops.maximum(_area(target[..., 2:6]), 1.0))[..., None]
     off = _smooth_l1((points - target[..., 6:]) / side)

@@ -43,7 +43,9 @@ def face_network(size_wh: tuple[int, int]) -> keras.Model:
 
 def _conv(x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
     x = layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=f"{name}_conv")(x)
-    return layers.ReLU(6.0, name=f"{name}_relu")(layers.BatchNormalization(momentum=0.97, name=f"{name}_bn")(x))
+    return layers.ReLU(6.0, name=f"{name}_relu")(
+        layers.BatchNormalization(momentum=0.97, name=f"{name}_bn")(x)
+    )
 
 
 def _unit(x: Any, filters: int, stride: int, name: str, kernel: int = 3) -> Any:

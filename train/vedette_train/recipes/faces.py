@@ -85,7 +85,12 @@ class _Trainee(keras.Model):  # type: ignore[misc]
         return self.network(x, training=training)
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
     ) -> Any:
         """Return the loss of a batch."""
         return face_loss(y, y_pred, keras.ops.convert_to_tensor(self._places), STRIDES)
@@ -123,7 +128,9 @@ def train(settings: FaceSettings, run: Path, *, say: Callable[[str], None] = lam
     model.compile(optimizer, jit_compile=False)
     model.build((None, settings.size, settings.size, 3))
     weights = run / "ema.weights.h5"
-    model.fit(batches, epochs=settings.epochs, verbose=0, callbacks=_callbacks(batches, model, run, weights, say))
+    callbacks = _callbacks(batches, model, run, weights, say)
+    # not shuffled: scenes are random already, and a run that goes on must see what it would have seen
+    model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=callbacks)
     return weights
 
 
@@ -133,8 +140,14 @@ def _claim(run: Path, settings: FaceSettings) -> None:
     mine = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(settings).items()}
     if path.exists() and (old := json.loads(path.read_text())["settings"]) != mine:
         changed = [k for k in mine if old.get(k) != mine[k]]
-        raise SettingsError(f"{run} was begun with other settings ({', '.join(changed)}); give another --out.")
-    versions = {"keras": keras.__version__, "backend": keras.backend.backend(), "python": platform.python_version()}
+        raise SettingsError(
+            f"{run} was begun with other settings ({', '.join(changed)}); give another --out."
+        )
+    versions = {
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "python": platform.python_version(),
+    }
     path.write_text(json.dumps({"settings": mine, "versions": versions}, indent=2))
 
 
