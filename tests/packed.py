@@ -25,11 +25,14 @@ def build_wheel() -> Path:
     return wheel
 
 
-def make_environment(folder: Path, *packages: str | Path) -> Path:
-    """Return the bin folder of a new virtual environment that holds `packages` and what they need, no more."""
+def make_environment(folder: Path, *packages: str | Path, locked: bool = True) -> Path:
+    """Return the bin folder of a new virtual environment that holds `packages` and what they need, no more.
+
+    With `locked` False it holds exactly `packages`, without what they need, at the versions that they name.
+    """
     run([sys.executable, "-m", "venv", "--without-pip", folder], timeout_s=60)
     python = folder / "bin" / "python"
-    what = ["install", "-q", "-c", LOCK, *packages]
+    what = ["install", "-q", *(["-c", LOCK] if locked else ["--no-deps"]), *packages]
     try:
         run([find_uv() or "uv", "pip", *what, "--python", python], timeout_s=INSTALL_S)
     except (OSError, AssertionError):  # no uv, or it cannot reach what the machine's pip.conf can
