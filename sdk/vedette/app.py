@@ -10,7 +10,7 @@ from typing import Any
 from vedette import pipeline
 from vedette.contract import open_model_file
 from vedette.engines.litert import LiteRTEngine
-from vedette.errors import unknown_name
+from vedette.errors import SettingsError, unknown_name
 from vedette.models.face import FaceDetector
 from vedette.settings import StageSettings, parse_stage
 from vedette.sinks.uri import open_sink
@@ -154,6 +154,7 @@ def run(
     """
     with ExitStack() as stack:
         steps = [stack.enter_context(make_stage(s)) if isinstance(s, str) else s for s in stages]
+        _refuse_twins(steps)
         camera = stack.enter_context(open(source)) if isinstance(source, str) else source
         with (
             ExitStack() as unused
@@ -165,3 +166,13 @@ def run(
                 on_sink(output)
             unused.pop_all()
         yield from pipeline.run(camera, steps, outputs, frames=frames, seconds=seconds)
+
+
+def _refuse_twins(stages: list[Stage]) -> None:
+    """Results are kept by stage name: of two stages with one name the first would be lost."""
+    names = [stage.name for stage in stages]
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        raise SettingsError(
+            f"two stages are called '{twins[0]}'; results are kept by name, so name each once."
+        )
