@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from vedette.errors import MissingDependencyError
 
 __all__ = ["register"]
 
@@ -19,6 +22,8 @@ def register(verbs: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if find_spec("tensorflow") is None:  # before anything is read: what is missing is known at once
+        raise MissingDependencyError("converting needs TensorFlow and Keras: pip install 'vedette[convert]'.")
     from vedette_convert.run import convert_run
 
     for a in convert_run(options.run_folder, options.out):

@@ -13,13 +13,15 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vedette import __version__
-from vedette.errors import SettingsError, VedetteError, unknown_name
+from vedette.errors import MissingDependencyError, SettingsError, SinkError, VedetteError, unknown_name
 
 if TYPE_CHECKING:
     from vedette.settings import LiveSettings
@@ -49,25 +51,76 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="vedette: %(levelname)s: %(message)s", stream=sys.stderr
     )
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        options = _parser(args).parse_args(args)
-        logging.getLogger("vedette").setLevel(logging.DEBUG if options.verbose else logging.INFO)
-        return int(options.run(options))
+        with _sigterm_interrupts():
+            return _run(args)
     except VedetteError as error:
-        print(f"vedette: {error}", file=sys.stderr)
+        _complain(error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        _complain(error)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the reader left: no second error at exit
+        _mute_stdout()
         return 0
+    except ImportError as error:  # not an extra's, which are translated: the installation itself is not whole
+        print(f"vedette: {error}. `vedette doctor` tells what is missing.", file=sys.stderr)
+        return MissingDependencyError.exit_code
+
+
+def _run(args: Sequence[str]) -> int:
+    options = _parser(args).parse_args(args)
+    logging.getLogger("vedette").setLevel(logging.DEBUG if options.verbose else logging.INFO)
+    return int(options.run(options))
+
+
+def _complain(error: BaseException) -> None:
+    """Say what went wrong, then what went wrong besides: notes are what else failed while all was closed."""
+    lines = [str(error)] if str(error) else []
+    for line in [*lines, *getattr(error, "__notes__", ())]:
+        print(f"vedette: {line}", file=sys.stderr)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end the run as Ctrl-C does; afterwards it does what it did before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's alone
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _mute_stdout() -> None:
+    """Point standard output to nowhere, else Python complains about it once more at its exit."""
+    with suppress(OSError, ValueError):  # a stream without a descriptor has nothing to complain about
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _print(text: str) -> None:
+    """Print a result at once, so that what cannot be written is known here.
+
+    Raises:
+        SinkError: the disk behind standard output is full or gone.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _mute_stdout()
+        raise SinkError(
+            f"cannot write to standard output: {error.strerror}; make room or name another place."
+        ) from error
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,6 +131,8 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, rest = self.parse_known_args(args, namespace)
+        if rest and not rest[0].startswith("-"):
+            raise SettingsError(f"'{rest[0]}' is one argument too many. See `{self.prog} --help`.")
         if rest:
             known = {option for action in _actions(self, found) for option in action.option_strings}
             raise unknown_name("option", rest[0].partition("=")[0], known)
@@ -142,16 +197,19 @@ def _live(options: argparse.Namespace) -> int:
     settings = _live_settings(options)
     stats, bar = Stats(), _Progress("live")
     try:
-        for results in run(
-            settings.source,
-            settings.stages,
-            settings.sinks,
-            frames=settings.frames,
-            seconds=settings.seconds,
-            on_sink=_announce,
-        ):
-            stats.update(results)
-            bar.show(lambda: _status(stats))
+        with closing(
+            run(
+                settings.source,
+                settings.stages,
+                settings.sinks,
+                frames=settings.frames,
+                seconds=settings.seconds,
+                on_sink=_announce,
+            )
+        ) as running:
+            for results in running:
+                stats.update(results)
+                bar.show(lambda: _status(stats))
     finally:
         bar.clear()
         summary = stats.snapshot()
@@ -236,8 +294,8 @@ def _detect(options: argparse.Namespace) -> int:
     from vedette.app import load, make_sink
     from vedette.stages.detect import Detect
 
-    if options.min_score is not None and not 0 <= options.min_score <= 1:
-        raise SettingsError(f"--min-score is {options.min_score}; give 0 to 1.")
+    _check(options.min_score, "--min-score", 0.0, 1.0)
+    _check(options.threads, "--threads", 1, 64)
     code = 0
     bar = _Progress("detect")
     with Detect("faces", load(options.model, min_score=options.min_score, threads=options.threads)) as stage:
@@ -257,7 +315,7 @@ def _detect(options: argparse.Namespace) -> int:
 
 def _detect_source(source: str, stage: Any, sinks: Any, bar: _Progress, as_json: bool) -> None:
     from vedette.pipeline import process
-    from vedette.sinks.schema import to_record
+    from vedette.sinks.schema import to_json
     from vedette.sources.uri import open_source
 
     with open_source(source) as opened:
@@ -266,7 +324,7 @@ def _detect_source(source: str, stage: Any, sinks: Any, bar: _Progress, as_json:
             for sink in sinks:
                 sink.write(results)
             bar.clear()
-            print(json.dumps(to_record(results)) if as_json else _line(results), flush=True)
+            _print(to_json(results) if as_json else _line(results))
             bar.show(lambda: f"{frame.source} {frame.index}")
 
 
@@ -295,9 +353,9 @@ def _inspect(options: argparse.Namespace) -> int:
 
     facts = inspect(options.model)
     if options.json:
-        print(json.dumps(facts))
+        _print(json.dumps(facts))
     else:
-        print(_columns([(key, _plain(value)) for key, value in facts.items()]))
+        _print(_columns([(key, _plain(value)) for key, value in facts.items()]))
     return 0
 
 
@@ -326,10 +384,10 @@ def _models(options: argparse.Namespace) -> int:
             "metrics": dict(contract.metrics),
         }
         if options.json:
-            print(json.dumps(facts))
+            _print(json.dumps(facts))
         rows.append([_plain(facts[key]) for key in ("name", "version", "task", "input", "bytes", "license")])
     if not options.json:
-        print(_columns([("NAME", "VERSION", "TASK", "INPUT", "BYTES", "LICENSE"), *rows]))
+        _print(_columns([("NAME", "VERSION", "TASK", "INPUT", "BYTES", "LICENSE"), *rows]))
     return 0
 
 
@@ -348,11 +406,11 @@ def _doctor(options: argparse.Namespace) -> int:
     for check in examine():
         failed |= check.status == "fail"
         if options.json:
-            print(json.dumps(asdict(check)), flush=True)
+            _print(json.dumps(asdict(check)))
         else:
-            print(f"{check.status:>4}  {check.name}: {check.detail}", flush=True)
+            _print(f"{check.status:>4}  {check.name}: {check.detail}")
             if check.status != "ok" and check.remedy:
-                print(f"      -> {check.remedy}", flush=True)
+                _print(f"      -> {check.remedy}")
     return int(failed)
 
 
@@ -372,6 +430,8 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 def _bench(options: argparse.Namespace) -> int:
     from vedette.measure import measure
 
+    _check(options.seconds, "--seconds", 0.1, 3600.0)
+    _check(options.threads, "--threads", 1, 64)
     bar = _Progress("bench")
     report = measure(
         options.model,
@@ -382,11 +442,17 @@ def _bench(options: argparse.Namespace) -> int:
     )
     bar.clear()
     facts = report.as_dict()
-    print(json.dumps(facts) if options.json else _columns([(k, _plain(v)) for k, v in facts.items()]))
+    _print(json.dumps(facts) if options.json else _columns([(k, _plain(v)) for k, v in facts.items()]))
     return 0
 
 
 # words and figures
+
+
+def _check(value: float | None, option: str, low: float, high: float) -> None:
+    """Refuse a given `value` outside `low`..`high`, which not-a-number is too."""
+    if value is not None and not low <= value <= high:
+        raise SettingsError(f"{option} is {value}; give {low:g} to {high:g}.")
 
 
 class _Progress:

@@ -154,7 +154,7 @@ def _preload(source: str) -> list[Frame]:
 
 def _video(frames: Sequence[Frame], folder: Path) -> Path:
     path = folder / "frames.mp4"
-    with make_sink(f"video:{path}?fps=30&plain=1") as sink:
+    with make_sink(f"video:{path}?fps=30") as sink:
         for frame in frames:
             sink.write(Results(frame))
     return path

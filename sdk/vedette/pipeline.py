@@ -58,7 +58,7 @@ def run(
         ]
         end_ns = None if seconds is None else time.monotonic_ns() + round(seconds * 1e9)
         count = 0
-        while count != frames and (end_ns is None or time.monotonic_ns() < end_ns):
+        while (frames is None or count < frames) and (end_ns is None or time.monotonic_ns() < end_ns):
             frame = live.read()
             if frame is None:
                 return
