@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette import __version__
-from vedette.app import load
 from vedette.board import read_board
-from vedette.engines.litert import RUNTIMES, free_cores, usable_cores
 from vedette.errors import VedetteError
 from vedette.zoo import bundled
 
 __all__ = ["Check", "examine"]
 
 PROBE_TIMEOUT_S = 60
+PACKAGES = {"numpy": "numpy", "opencv-python-headless": "cv2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,19 @@ class Check:
 def examine() -> Iterator[Check]:
     """Yield the checks one by one; none raises."""
     yield Check("vedette", "ok", f"{__version__}, Python {platform.python_version()}, {_board()}")
+    packages = [_package(name, module) for name, module in PACKAGES.items()]
+    yield from packages
+    if any(check.status == "fail" for check in packages):
+        return  # all that follows stands on these
     yield _cores()
-    yield from map(_package, ("numpy", "opencv-python-headless"))
-    yield _runtime()
+    runtime = _runtime()
+    yield runtime
     for name in bundled():
-        yield _model(name)
+        yield (
+            _model(name)
+            if runtime.status == "ok"
+            else Check(f"model {name}", "fail", "not tried: there is no runtime", "mend the runtime first")
+        )
     yield from (_camera(), _web(), _heat(), _disk())
 
 
@@ -53,50 +60,70 @@ def _board() -> str:
 
 
 def _cores() -> Check:
+    from vedette.engines.litert import free_cores, usable_cores
+
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return Check(
         "cores", "ok", f"{usable_cores()} usable, {free_cores()} free; {pages * size / 2**30:.1f} GiB memory"
     )
 
 
-def _package(name: str) -> Check:
-    try:
-        return Check(name, "ok", importlib.metadata.version(name))
-    except importlib.metadata.PackageNotFoundError:
-        module = {"opencv-python-headless": "cv2"}.get(name, name)
-        if importlib.util.find_spec(module):
-            return Check(name, "ok", f"{module} from another package, such as the system's")
+def _package(name: str, module: str) -> Check:
+    """Load `module` in a child process: that it is installed does not say that its libraries are."""
+    if importlib.util.find_spec(module) is None:
         return Check(name, "fail", "not installed", f"pip install {name}")
+    why = _probe(f"import {module}")
+    if why:
+        return Check(name, "fail", f"{module} {why}", f"pip install --force-reinstall {name}")
+    version = _version(name)
+    return Check(name, "ok", version or f"{module} from another package, such as the system's")
 
 
 def _runtime() -> Check:
     """Load each runtime in a child process: a mismatch with numpy can crash the interpreter."""
+    from vedette.engines.litert import RUNTIMES
+
     found = []
     for module, package in RUNTIMES.values():
         if importlib.util.find_spec(module) is None:
             continue
-        mend = f"pip install --force-reinstall {package}"
-        try:
-            done = _probe(f"import {module}.interpreter as i; i.Interpreter")
-        except subprocess.TimeoutExpired:
-            return Check("runtime", "fail", f"{package} hangs while loading", mend)
-        if done.returncode != 0:
-            why = (done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"])[-1]
-            return Check("runtime", "fail", f"{package} does not load: {why}", mend)
-        found.append(f"{package} {importlib.metadata.version(package)}")
+        why = _probe(f"import {module}.interpreter as i; i.Interpreter")
+        if why:
+            return Check("runtime", "fail", f"{package} {why}", f"pip install --force-reinstall {package}")
+        found.append(f"{package} {_version(package) or '(version unknown)'}")
     if not found:
         return Check("runtime", "fail", "no TFLite runtime is installed", "pip install ai-edge-litert")
     return Check("runtime", "ok", ", ".join(found))
 
 
-def _probe(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
-    )
+def _version(package: str) -> str:
+    """Return the version of an installed distribution, nothing where it came without."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _probe(code: str) -> str:
+    """Run `code` in a child process; return nothing when that works, else what went wrong."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "hangs while loading"
+    except OSError as error:
+        return f"could not be tried: {error}"
+    if done.returncode == 0:
+        return ""
+    why = (done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"])[-1]
+    return f"does not load: {why}"
 
 
 def _model(name: str) -> Check:
     """Load a bundled model and replay its golden sample."""
+    from vedette.app import load
+
     try:
         with load(name) as detector:
             return Check(f"model {name}", "ok", f"{detector.info.engine}: {detector.replay_golden()}")
@@ -135,7 +162,10 @@ def _heat() -> Check:
 
 
 def _disk() -> Check:
-    free = shutil.disk_usage(Path.cwd()).free / 2**20
+    try:
+        free = shutil.disk_usage(Path.cwd()).free / 2**20
+    except OSError as error:
+        return Check("disk", "warn", f"this folder cannot be asked: {error.strerror}", "change to another")
     if free < 200:
         return Check("disk", "warn", f"{free:,.0f} MiB free here", "make room before recording")
     return Check("disk", "ok", f"{free:,.0f} MiB free here")

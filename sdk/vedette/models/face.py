@@ -14,9 +14,12 @@ from vedette.errors import ModelError, VedetteError
 from vedette.heads import face
 from vedette.ops.images import Letterbox
 from vedette.ops.quant import fill_input
-from vedette.types import Engine, Faces, Image, ModelInfo, Tensor
+from vedette.types import Engine, Faces, Image, ModelInfo, Tensor, TensorSpec
 
 __all__ = ["FaceDetector"]
+
+MAPS = {"score": 1, "box": 4, "points": 10}
+"""Outputs for each stride, in order: role -> channels."""
 
 
 class FaceDetector:
@@ -33,17 +36,13 @@ class FaceDetector:
 
     def __init__(self, engine: Engine, model: ModelFile, *, min_score: float | None = None) -> None:
         contract = model.contract
-        if contract.head.get("type") != "face":
-            raise ModelError(
-                f"{model.path} is for {contract.task} (head {contract.head.get('type')!r}), not faces."
-            )
+        self._strides, self._nms_iou = _check_head(model)
         check_tensors(contract, engine.inputs, engine.outputs)
         self.model, self.engine = model, engine
         self.info = ModelInfo(contract.name, contract.version, model.sha256, engine.name)
         self.min_score = contract.threshold if min_score is None else min_score
         self._order = [[spec.name for spec in engine.outputs].index(o.name) for o in contract.outputs]
-        self._strides = tuple(int(s) for s in contract.head["strides"])
-        self._nms_iou = float(contract.head["nms_iou"])
+        _check_maps(model, [engine.outputs[i] for i in self._order], self._strides)
 
     def detect(self, image: Image) -> Faces:
         """Return the faces in `image`, (H, W, 3) uint8 RGB of any size, best first.
@@ -126,6 +125,50 @@ def check_image(image: NDArray[np.generic]) -> None:
         )
     if 0 in image.shape:
         raise VedetteError(f"the picture is empty: {image.shape[1]}x{image.shape[0]} px.")
+
+
+def _check_head(model: ModelFile) -> tuple[tuple[int, ...], float]:
+    """Return the strides and the overlap for suppression that the contract's head gives.
+
+    Raises:
+        ModelError: it is another task's, or not complete.
+    """
+    contract = model.contract
+    if contract.head.get("type") != "face":
+        raise ModelError(
+            f"{model.path} is for {contract.task} (head {contract.head.get('type')!r}), not faces."
+        )
+    try:
+        strides = tuple(int(s) for s in contract.head["strides"])
+        nms_iou = float(contract.head["nms_iou"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{model.path}: its face head needs 'strides' and 'nms_iou' ({error}); convert it again."
+        ) from error
+    wanted = [(role, stride) for stride in strides for role in MAPS]
+    told = [(o.role, o.stride) for o in contract.outputs]
+    if min(strides, default=0) < 1 or not 0 <= nms_iou <= 1 or told != wanted or not contract.labels:
+        raise ModelError(
+            f"{model.path}: its face head is of strides {strides}, nms_iou {nms_iou}, outputs {told} and labels "
+            f"{contract.labels}; a label and {', '.join(MAPS)} for each stride are needed. Convert it again."
+        )
+    return strides, nms_iou
+
+
+def _check_maps(model: ModelFile, outputs: Sequence[TensorSpec], strides: Sequence[int]) -> None:
+    """Compare the shapes of the network's outputs, in the contract's order, with what the head reads.
+
+    Raises:
+        ModelError: one differs.
+    """
+    width, height = model.contract.input.size_wh
+    for i, spec in enumerate(outputs):
+        stride = strides[i // len(MAPS)]
+        shape = (1, height // stride, width // stride, tuple(MAPS.values())[i % len(MAPS)])
+        if spec.shape != shape:
+            raise ModelError(
+                f"{model.path}: output {spec.name} is {spec.shape}, a face head reads {shape}. Convert it again."
+            )
 
 
 def _compare(found: Faces, stored: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
