@@ -16,7 +16,8 @@ from vedette.errors import MissingDependencyError
 from vedette.heads import face
 from vedette.ops.images import letterbox
 from vedette.types import Image, Tensor
-from vedette_train.data.faces import FacePhoto, face_free_photos, read_faces
+from vedette_train.data.faces import face_free_photos, read_faces
+from vedette_train.data.pictures import read_rgb
 from vedette_train.data.scenes import Scenes
 from vedette_train.evaluate import best_threshold, judge
 from vedette_train.models.face import STRIDES, face_network
@@ -27,7 +28,8 @@ NMS_IOU = 0.4
 PAD_VALUE = 114
 PRECISION = 0.97
 CALIBRATION_PICTURES = 200
-THRESHOLD_PHOTOS = 600
+THRESHOLD_PHOTOS = 400
+SCENE_SIDE = 320
 GOLDEN_SIDE = 128
 TRAINING_DATA = (
     "faces/web: web photos of Sun, Wang, Tang (CVPR 2013); research",
@@ -71,7 +73,7 @@ def export_faces(run: Path, data: Path, size_wh: tuple[int, int]) -> dict[str, A
     network = face_network(size_wh)
     network.load_weights(str(run / "ema.weights.h5"))
     network.save(run / "model.keras")
-    threshold = _tune(FloatDetector(network, size_wh), read_faces(data, split="val"))
+    threshold = _tune(FloatDetector(network, size_wh), data)
     contract = _contract(size_wh, threshold)
     (run / "contract.json").write_text(json.dumps(contract, indent=2))
     np.savez_compressed(run / "calibration.npz", images=_calibration(data, size_wh))
@@ -79,15 +81,18 @@ def export_faces(run: Path, data: Path, size_wh: tuple[int, int]) -> dict[str, A
     return contract
 
 
-def _tune(detector: FloatDetector, photos: list[FacePhoto]) -> float:
-    """Return the lowest score at which 97 % of the detections on an even mix of val photos are faces."""
-    chosen = photos[:: max(1, len(photos) // THRESHOLD_PHOTOS)]
+def _tune(detector: FloatDetector, data: Path) -> float:
+    """Return the lowest score at which 97 % of what is found in val photos and scenes made of them are faces."""
+    photos = read_faces(data, split="val")
+    scenes = Scenes(photos, face_free_photos(data), SCENE_SIDE)
+    rng = np.random.default_rng(2)
     judged = []
-    for photo in chosen:
-        image = np.asarray(cv2.cvtColor(cv2.imread(str(photo.path)), cv2.COLOR_BGR2RGB), np.uint8)
-        xyxy, score, points = detector.detect(image, min_score=0.1)
-        sure = photo.sure
-        judged.append(judge(xyxy, score, points, wanted=photo.xyxy[sure], ignored=photo.xyxy[~sure]))
+    for photo in photos[:: max(1, len(photos) // THRESHOLD_PHOTOS)]:
+        scene = scenes.make(rng)
+        for image, faces in ((read_rgb(photo.path), photo), (scene.image, scene)):
+            found = detector.detect(image, min_score=0.1)
+            sure = faces.sure
+            judged.append(judge(*found, wanted=faces.xyxy[sure], ignored=faces.xyxy[~sure]))
     return round(min(0.7, max(0.3, best_threshold(judged, precision=PRECISION))), 2)
 
 
@@ -125,10 +130,9 @@ def _calibration(data: Path, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     rng = np.random.default_rng(1)
     pictures = [np.full((size_wh[1], size_wh[0], 3), level, np.uint8) for level in (0, 255)]
     while len(pictures) < CALIBRATION_PICTURES:
-        image = scenes.make(rng).image
-        if len(pictures) % 4 == 0:
-            image = cv2.cvtColor(cv2.imread(str(photos[rng.integers(len(photos))].path)), cv2.COLOR_BGR2RGB)
-        pictures.append(letterbox(np.asarray(image, np.uint8), size_wh, pad_value=PAD_VALUE)[0])
+        plain = len(pictures) % 4 == 0
+        image = read_rgb(photos[int(rng.integers(len(photos)))].path) if plain else scenes.make(rng).image
+        pictures.append(letterbox(image, size_wh, pad_value=PAD_VALUE)[0])
     return np.stack(pictures)
 
 
@@ -137,6 +141,6 @@ def _golden() -> Image:
     spec = importlib.util.find_spec("skimage")
     if spec is None or spec.origin is None:
         raise MissingDependencyError("the golden picture needs scikit-image: pip install 'vedette[train]'.")
-    photo = cv2.imread(str(Path(spec.origin).parent / "data" / "astronaut.png"))
-    crop = photo[20:276, 90:346]
-    return np.asarray(cv2.resize(crop, (GOLDEN_SIDE, GOLDEN_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+    crop = read_rgb(Path(spec.origin).parent / "data" / "astronaut.png")[20:276, 90:346]
+    small = cv2.resize(crop, (GOLDEN_SIDE, GOLDEN_SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2BGR), np.uint8)

@@ -63,8 +63,8 @@ def _smear(image: Image, rng: np.random.Generator) -> Image:
 
 
 def _noise(image: Image, rng: np.random.Generator) -> Image:
-    sigma = rng.uniform(2, 14)
-    noise = rng.normal(0, sigma, (*image.shape[:2], 1 if rng.random() < 0.3 else 3)).astype(np.float32)
+    shape = (*image.shape[:2], 1 if rng.random() < 0.3 else 3)
+    noise = rng.standard_normal(shape, np.float32) * np.float32(rng.uniform(2, 14))
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 

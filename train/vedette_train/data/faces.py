@@ -155,6 +155,6 @@ def _to_pose(box: Floats, center: Floats, scale: float) -> Floats:
     return np.concatenate([((box[:2] + box[2:]) / 2 - center) / scale, np.log(size / scale)])
 
 
-def _from_pose(pose: Floats, center: Floats, scale: float) -> Floats:
+def _from_pose(pose: NDArray[np.floating], center: Floats, scale: float) -> Floats:
     middle, half = pose[:2] * scale + center, np.exp(pose[2:]) * scale / 2
     return np.concatenate([middle - half, middle + half]).astype(np.float32)

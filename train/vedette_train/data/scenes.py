@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,12 @@ from numpy.typing import NDArray
 from vedette.types import Image
 from vedette_train.data.augment import disturb
 from vedette_train.data.faces import FacePhoto
+from vedette_train.data.pictures import read_rgb
 
 __all__ = ["Scene", "Scenes"]
 
 MIN_FACE_PX = 7.0  # smaller ones are neither face nor background
-CACHED_PHOTOS = 20_000
+MOSAICS = (1, 1, 1, 2, 2, 2, 3, 3, 4, 6)
 MIRROR = [1, 0, 2, 4, 3]
 
 
@@ -32,14 +32,6 @@ class Scene:
     sure: NDArray[np.bool_]
 
 
-@functools.lru_cache(CACHED_PHOTOS)
-def _load(path: Path) -> Image:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise OSError(f"{path} cannot be read as a picture")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
 class Scenes:
     """Makes scenes of `size` x `size` px; the same generator state gives the same scene."""
 
@@ -51,9 +43,9 @@ class Scenes:
         """Return one scene."""
         kind = rng.random()
         canvas = _Canvas(self._background(rng), rng)
-        if kind < 0.45:
+        if kind < 0.40:
             self._crowd(canvas, rng)
-        elif kind < 0.80:
+        elif kind < 0.70:
             self._few(canvas, rng)
         else:
             self._whole(canvas, rng)
@@ -63,7 +55,7 @@ class Scenes:
         size = self._size
         if rng.random() < 0.05:
             return np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
-        image = _load(self._backgrounds[rng.integers(len(self._backgrounds))])
+        image = read_rgb(self._backgrounds[int(rng.integers(len(self._backgrounds)))])
         side = min(image.shape[:2]) * rng.uniform(0.3, 1.0)
         zoom = size / side
         x, y = (rng.uniform(0, max(1e-3, n - side)) for n in (image.shape[1], image.shape[0]))
@@ -75,30 +67,43 @@ class Scenes:
     def _crowd(self, canvas: _Canvas, rng: np.random.Generator) -> None:
         typical = np.exp(rng.uniform(np.log(8), np.log(48)))
         count = int(rng.integers(3, 3 + max(2, min(22, round((self._size / typical / 2.5) ** 2)))))
+        for _ in range(int(rng.integers(0, count + 1))):
+            self._distract(canvas, rng, typical * float(np.exp(rng.normal(0, 0.5))))
         for _ in range(count):
             self._paste(canvas, rng, float(np.clip(typical * np.exp(rng.normal(0, 0.35)), 6, 90)), 0.12)
 
     def _few(self, canvas: _Canvas, rng: np.random.Generator) -> None:
+        for _ in range(int(rng.integers(0, 4))):
+            self._distract(canvas, rng, float(np.exp(rng.uniform(np.log(16), np.log(self._size / 2)))))
         for _ in range(int(rng.integers(1, 5))):
             size = float(np.exp(rng.uniform(np.log(16), np.log(self._size * 1.0))))
             self._paste(canvas, rng, size, 0.35)
 
     def _paste(self, canvas: _Canvas, rng: np.random.Generator, face_px: float, whole: float) -> None:
-        photo = self._portraits[rng.integers(len(self._portraits))]
+        photo = self._portraits[int(rng.integers(len(self._portraits)))]
         margin = 4.0 if rng.random() < whole else float(rng.uniform(0.35, 1.2))
         spread = max(0.0, self._size - face_px * 0.8)
         at = (self._size - spread) / 2 + rng.random(2) * spread
-        canvas.paste(_load(photo.path), photo, 0, face_px, at, margin)
+        canvas.paste(read_rgb(photo.path), photo, photo.xyxy[0], face_px, at, margin)
+
+    def _distract(self, canvas: _Canvas, rng: np.random.Generator, size_px: float) -> None:
+        """Paste any piece of a photo in the same way, or the edges of what is pasted would give faces away."""
+        photo = self._photos[int(rng.integers(len(self._photos)))]
+        image = read_rgb(photo.path)
+        side = float(min(image.shape[:2]) * rng.uniform(0.12, 0.5))
+        x, y = rng.random(2) * (np.array(image.shape[1::-1]) - side)
+        piece = np.array([x, y, x + side, y + side], np.float32)
+        canvas.paste(image, photo, piece, size_px, rng.random(2) * self._size, float(rng.uniform(0.0, 0.4)))
 
     def _whole(self, canvas: _Canvas, rng: np.random.Generator) -> None:
-        """Lay whole photos side by side, 1 to 9 of them, with all their faces."""
+        """Lay whole photos side by side, 1 to 36 of them, with all their faces."""
         photos = self._photos if rng.random() < 0.6 else self._portraits
-        side = int(rng.integers(1, 4))
+        side = int(rng.choice(MOSAICS))
         cell = self._size / side
         for row in range(side):
             for column in range(side):
-                photo = photos[rng.integers(len(photos))]
-                image = _load(photo.path)
+                photo = photos[int(rng.integers(len(photos)))]
+                image = read_rgb(photo.path)
                 zoom = cell / min(image.shape[:2]) * float(np.exp(rng.uniform(-0.25, 0.6)))
                 canvas.lay(image, photo, zoom, np.array([column, row]) * cell, cell)
 
@@ -116,15 +121,14 @@ class _Canvas:
         self,
         image: Image,
         photo: FacePhoto,
-        face: int,
-        face_px: float,
+        box: NDArray[np.float32],
+        size_px: float,
         at: NDArray[np.float64],
         margin: float,
     ) -> None:
-        """Paste `image` so that its face number `face` is `face_px` wide, centred `at`, with soft edges around it."""
-        box = photo.xyxy[face]
+        """Paste the piece `box` of `image`, scaled to `size_px` and centred `at`, with soft edges around it."""
         middle, side = (box[:2] + box[2:]) / 2, float(np.sqrt(np.prod(box[2:] - box[:2])))
-        matrix, flipped = self._transform(middle, face_px / side, at, image.shape[1])
+        matrix, flipped = self._transform(middle, size_px / side, at, image.shape[1])
         mask = self._mask(image.shape, box, margin * side)
         self._blend(image, mask, matrix, flipped, photo)
 
@@ -163,7 +167,7 @@ class _Canvas:
         """Return (H, W) 0..1: a soft rectangle or ellipse around the face, at most the photo itself."""
         h, w = shape[:2]
         mask = np.zeros((h, w), np.float32)
-        x1, y1, x2, y2 = box + np.float32([-margin, -margin, margin, margin]) * self._rng.uniform(0.7, 1.3, 4)
+        x1, y1, x2, y2 = box + np.array([-margin, -margin, margin, margin]) * self._rng.uniform(0.7, 1.3, 4)
         if self._rng.random() < 0.5:
             middle = (int((x1 + x2) / 2), int((y1 + y2) / 2))
             cv2.ellipse(mask, middle, (int((x2 - x1) / 1.8), int((y2 - y1) / 1.8)), 0, 0, 360, 1.0, -1)
@@ -188,7 +192,7 @@ class _Canvas:
         picture, alpha = _warp(image, mask, here, (int(x2 - x1), int(y2 - y1)))
         if stencil is not None:
             alpha = alpha * stencil[y1:y2, x1:x2]
-        origin = np.float32((x1, y1, x1, y1))
+        origin = np.array((x1, y1, x1, y1), np.float32)
         self._cover(alpha, origin)
         under = self._image[y1:y2, x1:x2]
         under[...] = under + (picture.astype(np.float32) - under) * alpha[:, :, None]
@@ -242,7 +246,8 @@ def _extent(mask: NDArray[np.float32], matrix: NDArray[np.float64], size: int) -
     x, y, w, h = cv2.boundingRect((mask > 0).astype(np.uint8))
     corners = np.array([[x, y], [x + w, y], [x, y + h], [x + w, y + h]]) @ matrix[:, :2].T + matrix[:, 2]
     low, high = np.floor(corners.min(0)), np.ceil(corners.max(0))
-    return np.clip(np.concatenate([low, high]), 0, size).astype(np.int64)
+    extent: NDArray[np.int64] = np.clip(np.concatenate([low, high]), 0, size).astype(np.int64)
+    return extent
 
 
 def _warp(

@@ -9,7 +9,7 @@ from keras import ops
 
 __all__ = ["decode", "face_loss"]
 
-BOX_WEIGHT, POINTS_WEIGHT = 2.0, 4.0
+BOX_WEIGHT, POINTS_WEIGHT = 2.0, 6.0
 ALPHA, GAMMA = 0.75, 2.0
 
 

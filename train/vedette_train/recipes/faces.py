@@ -33,6 +33,7 @@ class FaceSettings:
         size: side of the scenes in pixels, a multiple of 32.
         rate: peak learning rate; one epoch of warm-up, then a cosine to a hundredth.
         seed: of the weights and of all scenes.
+        init: another run, whose weights this one begins with.
     """
 
     data: Path
@@ -42,6 +43,7 @@ class FaceSettings:
     size: int = 288
     rate: float = 2e-3
     seed: int = 0
+    init: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "steps", "batch", "rate"):
@@ -51,7 +53,7 @@ class FaceSettings:
             raise SettingsError(f"size is {self.size}; give a multiple of 32 of at least 64.")
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+class _Batches(keras.utils.PyDataset):
     """Composed scenes; batch `i` of epoch `e` is the same in every run with the same seed."""
 
     def __init__(self, scenes: Scenes, settings: FaceSettings) -> None:
@@ -68,11 +70,11 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         made = [
             self._scenes.make(np.random.default_rng([s.seed, self.epoch, index, i])) for i in range(s.batch)
         ]
-        images = np.stack([scene.image for scene in made]).astype(np.float32) / 255
+        images = np.stack([scene.image for scene in made]).astype(np.float32) / np.float32(255)
         return images, np.stack([assign(scene, self._places) for scene in made])
 
 
-class _Trainee(keras.Model):  # type: ignore[misc]
+class _Trainee(keras.Model):
     """The network with its loss over all outputs at once."""
 
     def __init__(self, network: keras.Model, size: int) -> None:
@@ -127,6 +129,8 @@ def train(settings: FaceSettings, run: Path, *, say: Callable[[str], None] = lam
     )
     model.compile(optimizer, jit_compile=False)
     model.build((None, settings.size, settings.size, 3))
+    if settings.init is not None:
+        model.network.load_weights(str(settings.init / "ema.weights.h5"))
     weights = run / "ema.weights.h5"
     callbacks = _callbacks(batches, model, run, weights, say)
     # not shuffled: scenes are random already, and a run that goes on must see what it would have seen
@@ -155,15 +159,15 @@ def _callbacks(
     batches: _Batches, model: _Trainee, run: Path, weights: Path, say: Callable[[str], None]
 ) -> list[keras.callbacks.Callback]:
     """Order matters: the backup holds the raw weights, what follows the swap sees their moving average."""
+
+    def keep(epoch: int, logs: dict[str, float]) -> None:
+        model.network.save_weights(str(weights))
+        say(f"epoch {epoch + 1}: loss {logs['loss']:.4f}")
+
     return [
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)),
         keras.callbacks.BackupAndRestore(str(run / "backup"), delete_checkpoint=False),
         keras.callbacks.CSVLogger(str(run / "log.csv"), append=True),
         keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-        keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs: (
-                model.network.save_weights(str(weights)),
-                say(f"epoch {epoch + 1}: loss {logs['loss']:.4f}"),
-            )
-        ),
+        keras.callbacks.LambdaCallback(on_epoch_end=keep),
     ]
