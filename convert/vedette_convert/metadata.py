@@ -15,7 +15,10 @@ __all__ = ["add_metadata", "describe"]
 
 IDENTIFIER = b"M001"
 BUFFER = b"TFLITE_METADATA"
-NORMALIZATION, IMAGE_PROPERTIES, FEATURE_PROPERTIES, RGB, VALUE_LABELS = 1, 2, 1, 1, 3  # of the schema's unions, enums
+NORMALIZATION = 1  # ProcessUnitOptions
+FEATURE_PROPERTIES, IMAGE_PROPERTIES = 1, 2  # ContentProperties
+RGB = 1  # ColorSpaceType
+VALUE_LABELS = 3  # AssociatedFileType TENSOR_VALUE_LABELS
 
 
 def add_metadata(network: bytes, contract: Mapping[str, Any]) -> bytes:
@@ -65,7 +68,9 @@ def _output(b: flatbuffers.Builder, name: str) -> int:
     return _table(b, 7, {0: _string(b, name), 3: content})
 
 
-def _table(b: flatbuffers.Builder, size: int, fields: Mapping[int, int | tuple[Callable[..., None], int]]) -> int:
+def _table(
+    b: flatbuffers.Builder, size: int, fields: Mapping[int, int | tuple[Callable[..., None], int]]
+) -> int:
     """Return a table's offset; a field is an offset, or the slot function and value of a small number."""
     b.StartObject(size)
     for slot, value in fields.items():

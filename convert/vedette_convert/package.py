@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from vedette.contract import open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import SinkError
 from vedette.models.face import FaceDetector
+from vedette.sources.images import decode_image
 
 __all__ = ["package"]
 
@@ -43,11 +43,18 @@ def package(network: bytes, contract: Mapping[str, Any], golden: bytes, out: Pat
     try:
         digest = {"flatbuffer_sha256": hashlib.sha256(network).hexdigest()}
         part.write_bytes(_bundle(network, {**contract, **digest}, golden))
-        answer = {"image": "golden.png", "tolerance_px": 2.0, "tolerance_score": 0.05, "detections": _ask(part, golden)}
+        answer = {
+            "image": "golden.png",
+            "tolerance_px": 2.0,
+            "tolerance_score": 0.05,
+            "detections": _ask(part, golden),
+        }
         part.write_bytes(_bundle(network, {**contract, **digest, "golden": answer}, golden))
         os.replace(part, out)
     except OSError as error:
-        raise SinkError(f"cannot write {out}: {error.strerror}. The old file, if any, is untouched.") from error
+        raise SinkError(
+            f"cannot write {out}: {error.strerror}. The old file, if any, is untouched."
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -65,9 +72,9 @@ def _bundle(network: bytes, contract: Mapping[str, Any], golden: bytes) -> bytes
 
 
 def _ask(model: Path, golden: bytes) -> Sequence[Mapping[str, Any]]:
-    picture = cv2.imdecode(np.frombuffer(golden, np.uint8), cv2.IMREAD_COLOR)
+    picture = decode_image(golden, label="golden.png")
     file = open_model_file(model)
     with FaceDetector(LiteRTEngine(file.data, threads=1), file) as detector:
-        found = detector.detect(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
+        found = detector.detect(picture)
     rounded = [a.astype(np.float64).round(3).tolist() for a in (found.xyxy, found.score, found.landmarks)]
     return [{"box": b, "score": s, "landmarks": p} for b, s, p in zip(*rounded, strict=True)]

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,9 @@ def _child(task: str, *paths: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise VedetteError(f"converting {paths[0]} took longer than {TIMEOUT_S} s and was stopped.") from error
+        raise VedetteError(
+            f"converting {paths[0]} took longer than {TIMEOUT_S} s and was stopped."
+        ) from error
     if "No module named 'tensorflow'" in done.stderr or "No module named 'keras'" in done.stderr:
         raise MissingDependencyError("converting needs TensorFlow and Keras: pip install 'vedette[convert]'.")
     if done.returncode != 0:
@@ -91,9 +94,10 @@ def _answer(model_path: Path, given: Path, out: Path) -> None:
     model = keras.saving.load_model(model_path, compile=False)
     images = np.load(given)["images"]
     parts = [model(image[None].astype(np.float32) / 255, training=False) for image in images]
-    np.savez(out, **{name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]})
+    answers: dict[str, Any] = {n: np.concatenate([np.asarray(part[n]) for part in parts]) for n in parts[0]}
+    np.savez(out, **answers)
 
 
 if __name__ == "__main__":
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # read by keras when it is imported, in this child process alone
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # keras reads it when imported, in this child process alone
     {"convert": _convert, "answer": _answer}[sys.argv[1]](*(Path(argument) for argument in sys.argv[2:5]))

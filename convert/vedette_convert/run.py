@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,9 @@ def convert_run(run: Path, out: Path) -> list[Agreement]:
     contract = _read_contract(run)
     for name in ("model.keras", "calibration.npz", "golden.png"):
         if not (run / name).is_file():
-            raise VedetteError(f"{run / name} is missing; export the run again: vedette train faces --out {run}")
+            raise VedetteError(
+                f"{run / name} is missing; export the run again: vedette train faces --out {run}"
+            )
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.tflite"
         quantize(run / "model.keras", run / "calibration.npz", plain)
@@ -83,9 +87,11 @@ def _compare(run: Path, network: bytes) -> list[Agreement]:
     with LiteRTEngine(network, label="the int8 network") as engine:
         found: dict[str, list[NDArray[np.float64]]] = {spec.name: [] for spec in engine.outputs}
         for image in images:
-            for tensor in engine.run(lambda buffers, image=image: np.copyto(buffers[0][0], image)):
+            for tensor in engine.run(partial(_fill, image)):
                 found[tensor.name].append(_real(tensor))
-    agreements = [_agreement(name, wanted[name], np.concatenate(parts)) for name, parts in sorted(found.items())]
+    agreements = [
+        _agreement(name, wanted[name], np.concatenate(parts)) for name, parts in sorted(found.items())
+    ]
     bad = [a for a in agreements if a.constant or a.snr_db < MIN_SNR_DB]
     if bad:
         told = ", ".join(f"{a.output} ({'constant' if a.constant else f'{a.snr_db:.1f} dB'})" for a in bad)
@@ -94,6 +100,10 @@ def _compare(run: Path, network: bytes) -> list[Agreement]:
             "Calibrate on more and more varied pictures."
         )
     return agreements
+
+
+def _fill(image: NDArray[np.uint8], buffers: Sequence[NDArray[np.generic]]) -> None:
+    np.copyto(buffers[0][0], image)
 
 
 def _real(tensor: Tensor) -> NDArray[np.float64]:
@@ -105,4 +115,6 @@ def _agreement(name: str, wanted: NDArray[np.float32], found: NDArray[np.float64
     signal = float(np.mean(np.square(wanted, dtype=np.float64)))
     lengths = float(np.linalg.norm(wanted) * np.linalg.norm(found))
     cosine = float(np.vdot(wanted, found)) / lengths if lengths else 0.0
-    return Agreement(name, 10 * float(np.log10(signal / noise)) if noise else 99.0, cosine, bool(np.ptp(found) == 0))
+    return Agreement(
+        name, 10 * float(np.log10(signal / noise)) if noise else 99.0, cosine, bool(np.ptp(found) == 0)
+    )
