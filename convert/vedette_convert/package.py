@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +49,7 @@ def package(network: bytes, contract: Mapping[str, Any], golden: bytes, out: Pat
             "detections": _ask(part, golden),
         }
         part.write_bytes(_bundle(network, {**contract, **digest, "golden": answer}, golden))
-        os.replace(part, out)
+        part.replace(out)
     except OSError as error:
         raise SinkError(
             f"cannot write {out}: {error.strerror}. The old file, if any, is untouched."

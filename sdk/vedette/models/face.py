@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +13,7 @@ from vedette.errors import ModelError, VedetteError
 from vedette.heads import face
 from vedette.ops.images import Letterbox
 from vedette.ops.quant import fill_input
+from vedette.sources.images import decode_image
 from vedette.types import Engine, Faces, Image, ModelInfo, Tensor, TensorSpec
 
 __all__ = ["FaceDetector"]
@@ -88,10 +88,7 @@ class FaceDetector:
         golden = self.model.contract.golden
         if golden is None:
             raise ModelError(f"{self.model.path} carries no golden sample; convert it again.")
-        picture = cv2.imdecode(np.frombuffer(golden.image, np.uint8), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise ModelError(f"{self.model.path}: the golden picture is damaged; copy the model again.")
-        found = self.detect(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
+        found = self.detect(decode_image(golden.image, label=f"the golden picture in {self.model.path}"))
         off_px, off_score = _compare(found, golden.detections)
         if off_px > golden.tolerance_px or off_score > golden.tolerance_score:
             raise VedetteError(
