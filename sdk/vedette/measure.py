@@ -195,6 +195,8 @@ def _paced(detector: FaceDetector, uri: str, seconds: float) -> tuple[float, lis
         for results in run(source, [Detect("faces", detector)], seconds=seconds):
             ages.append(results.age_ms)
             dropped = sum(results.drops.values())
+    if not ages:
+        raise VedetteError(f"not one frame came through in {seconds:g} s; give --seconds more.")
     return len(ages) / (time.perf_counter() - start), ages, dropped
 
 
