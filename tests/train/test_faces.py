@@ -1,0 +1,121 @@
+"""Train for real, a little: it learns, it survives a kill, it refuses what it cannot do."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vedette
+from drawn import make_data
+from face_run import ENVIRONMENT, needs_tensorflow, run_program
+from vedette_train.data.faces import read_faces
+from vedette_train.evaluate import average_precision, judge
+
+pytestmark = [needs_tensorflow, pytest.mark.timeout(300)]
+TOY = Path(__file__).resolve().parent.parent / "toy.py"
+SHORT = ["--epochs=2", "--steps=3", "--batch=2", "--size=64", "--seed=1", "--input=64x64"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_data(tmp_path_factory.mktemp("short") / "data")
+
+
+def words(data, run, *options):
+    return ["train", "faces", f"--data={data}", f"--out={run}", *options]
+
+
+def log(run):
+    with (run / "log.csv").open(newline="") as file:
+        return [(row["epoch"], row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_it_learns_to_find_drawn_faces(face_run, face_model):
+    """An untrained network's AP is 0 for any seed; this short run reaches .37."""
+    losses = [float(loss) for _, loss in log(face_run.run)]
+    assert losses[-1] < 0.5 * losses[0]
+    with vedette.load(face_model, min_score=0.05) as detector:
+        judged = []
+        for photo in read_faces(face_run.data, split="val"):
+            found = detector.detect(vedette.read_image(photo.path))
+            judged.append(
+                judge(
+                    found.xyxy,
+                    found.score,
+                    found.landmarks,
+                    wanted=photo.xyxy,
+                    ignored=np.zeros((0, 4), np.float32),
+                )
+            )
+    assert average_precision(judged) > 0.2
+
+
+def test_a_run_leaves_what_the_converter_needs(face_run):
+    wanted = {"model.keras", "contract.json", "calibration.npz", "golden.png", "settings.json", "log.csv"}
+    assert {p.name for p in face_run.run.iterdir()} >= wanted
+    contract = json.loads((face_run.run / "contract.json").read_text())
+    assert contract["input"]["size_wh"] == [64, 64]
+    assert 0 < contract["threshold"] < 1
+    images = np.load(face_run.run / "calibration.npz")["images"]
+    assert images.shape[1:] == (64, 64, 3)
+    assert images.dtype == np.uint8
+    assert (
+        images.min((1, 2, 3)).max() == 255
+    )  # one is white and one black: the input's scale is 1/255 exactly
+    assert images.max((1, 2, 3)).min() == 0
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(data, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run_program(TOY, *words(data, whole, *SHORT))
+    command = [sys.executable, TOY, *words(data, killed, *SHORT)]
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
+        try:
+            while not (line := child.stdout.readline()).startswith(b"epoch 1"):
+                assert line, "it ended before its first epoch did"
+        finally:
+            child.kill()
+    assert not (killed / "model.keras").exists()
+    run_program(TOY, *words(data, killed, *SHORT))
+    assert log(killed) == log(whole)
+    with np.load(weights(whole)) as wanted, np.load(weights(killed)) as found:
+        assert wanted.files
+        for name in wanted.files:
+            np.testing.assert_allclose(found[name], wanted[name], rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+def weights(run):
+    """Return an .npz of the weights in the run's moving average."""
+    import h5py
+
+    arrays = {}
+    with h5py.File(run / "ema.weights.h5") as file:
+        file.visititems(
+            lambda name, item: arrays.update({name: item[()]}) if hasattr(item, "dtype") else None
+        )
+    np.savez(run / "weights.npz", **{name.replace("/", "."): value for name, value in arrays.items()})
+    return run / "weights.npz"
+
+
+def test_what_cannot_be_is_refused_in_one_sentence(data, face_run, tmp_path):
+    new = tmp_path / "run"
+    cases = [
+        (words(data, new, "--epochs=0"), 2, "epochs is 0"),
+        (words(data, new, "--rate=-1"), 2, "rate is -1"),
+        (words(data, new, "--size=100"), 2, "multiple of 32"),
+        (words(data, new, "--input=320"), 2, "--input is '320'"),
+        (words(data, new, "--input=300x320"), 2, "multiples of 32"),
+        (words(data, new, "--epochs=many"), 2, "--epochs"),
+        (words(tmp_path / "nowhere", new, *SHORT), 1, "--data"),
+        (words(face_run.data, face_run.run, *SHORT), 2, "other settings"),
+    ]
+    said = json.loads(run_program(TOY, "--each", json.dumps([case[0] for case in cases])))
+    for (command, code, told), (found_code, found_told) in zip(cases, said, strict=True):
+        assert (found_code, told in found_told) == (code, True), (command, found_code, found_told)
+        assert found_told.count("\n") == 1
