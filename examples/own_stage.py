@@ -1,6 +1,8 @@
 """A stage of one's own: blur every face, so that what is stored shows nobody.
 
-``python own_stage.py 0 out.mp4 [FRAMES]``. A stage takes results and returns new ones. Whoever comes after it, sinks included, sees the picture it returns.
+``python own_stage.py 0 out.mp4 [FRAMES]``
+
+A stage takes results and returns new ones. Whoever comes after it, sinks included, sees the picture it returns.
 """
 
 import sys
