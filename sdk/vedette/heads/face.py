@@ -56,6 +56,8 @@ def _candidates(
     width = score.data.shape[2]
     raw: NDArray[Any] = score.data.reshape(-1)
     places = np.flatnonzero(raw >= _threshold(score, min_score))
+    if not len(places):
+        return np.zeros((0, 15), np.float32)
     logit = _real(score, places, 1)[:, 0]
     center = np.stack([places % width + 0.5, places // width + 0.5], -1).astype(np.float32) * np.float32(
         stride

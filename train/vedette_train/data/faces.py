@@ -21,6 +21,7 @@ Floats = NDArray[np.float32]
 POINTS = [f"{p}_{a}" for p in ("leye", "reye", "nose", "lmouth", "rmouth") for a in "xy"]
 BOX = ("x1", "y1", "x2", "y2")
 CONVENTIONS = ("web", "people", "others")
+TALL = 0.7  # how far the learned box lies towards the tall convention
 OTHERS_MIN_SCORE = 0.7  # found by a model: surer ones teach, the rest are neither face nor background
 
 
@@ -65,12 +66,14 @@ def read_faces(root: Path, *, split: str) -> list[FacePhoto]:
     web, people = _read(root, "web"), _read(root, "people")
     others = _read(root, "others")
     splits = {row["file"]: row["split"] for name in ("web", "people") for row in _csv(root, name)}
-    convert = _Conventions(web + people + others)
-    by_file: dict[str, list[_Row]] = defaultdict(list)
+    rows: dict[str, list[_Row]] = {"train": [], "val": []}
     for row in (*web, *people, *others):
-        if splits.get(row.file.removeprefix("faces/"), "train") == split:
-            by_file[row.file].append(row)
-    return [_photo(root / file, rows, convert) for file, rows in sorted(by_file.items())]
+        rows[splits.get(row.file.removeprefix("faces/"), "train")].append(row)
+    convert = _Conventions(rows["train"])
+    by_file: dict[str, list[_Row]] = defaultdict(list)
+    for row in rows[split]:
+        by_file[row.file].append(row)
+    return [_photo(root / file, found, convert) for file, found in sorted(by_file.items())]
 
 
 def face_free_photos(root: Path) -> list[Path]:
@@ -124,8 +127,8 @@ def _photo(path: Path, rows: list[_Row], convert: _Conventions) -> FacePhoto:
 class _Conventions:
     """Web and LFW boxes are square, YuNet's and WIDER FACE's are tall: IoU of about .6 for the same face.
 
-    A least-squares fit a convention predicts its box from the landmarks. What is learned lies in the middle: half
-    tall, half square, with the label's own box in place of its prediction, so that IoU >= .5 holds against all.
+    A least-squares fit a convention predicts its box from the landmarks. What is learned lies between, more tall than
+    square, with the label's own box in place of its prediction: IoU >= .5 holds against nearly all of them.
     """
 
     def __init__(self, rows: list[_Row]) -> None:
@@ -140,7 +143,8 @@ class _Conventions:
         features, center, scale = _pose(row.points)
         boxes = {name: features @ fit for name, fit in self._fits.items()}
         boxes[row.source] = _to_pose(row.box, center, scale)
-        return _from_pose(((boxes["web"] + boxes["people"]) / 2 + boxes["others"]) / 2, center, scale)
+        square = (boxes["web"] + boxes["people"]) / 2
+        return _from_pose((1 - TALL) * square + TALL * boxes["others"], center, scale)
 
 
 def _pose(points: Floats) -> tuple[Floats, Floats, float]:

@@ -37,6 +37,7 @@ class Scenes:
 
     def __init__(self, photos: Sequence[FacePhoto], backgrounds: Sequence[Path], size: int) -> None:
         self._portraits = [p for p in photos if "faces" in p.path.parts]
+        self._places = [p for p in photos if "faces" not in p.path.parts] or self._portraits
         self._photos, self._backgrounds, self._size = photos, backgrounds, size
 
     def make(self, rng: np.random.Generator) -> Scene:
@@ -97,7 +98,7 @@ class Scenes:
 
     def _whole(self, canvas: _Canvas, rng: np.random.Generator) -> None:
         """Lay whole photos side by side, 1 to 36 of them, with all their faces."""
-        photos = self._photos if rng.random() < 0.6 else self._portraits
+        photos = self._places if rng.random() < 0.5 else self._portraits
         side = int(rng.choice(MOSAICS))
         cell = self._size / side
         for row in range(side):

@@ -31,9 +31,7 @@ def face_loss(target: Any, outputs: dict[str, Any], places: Any, strides: tuple[
     xyxy, points = decode(flat["box"], flat["points"], places)
     positive, weight = target[..., 0], target[..., 1]
     overlap, distance = _iou(xyxy, target[..., 2:6])
-    score = _varifocal(
-        flat["score"][..., 0], positive * ops.stop_gradient(ops.maximum(overlap, 0.05)), positive
-    )
+    score = _varifocal(flat["score"][..., 0], positive * ops.stop_gradient((1 + overlap) / 2), positive)
     count = ops.maximum(ops.sum(positive), 1.0)
     side = ops.sqrt(ops.maximum(_area(target[..., 2:6]), 1.0))[..., None]
     off = _smooth_l1((points - target[..., 6:]) / side)
@@ -57,7 +55,7 @@ def _iou(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _varifocal(logit: Any, quality: Any, positive: Any) -> Any:
-    """Cross entropy with the IoU as target (Zhang et al., VarifocalNet, 2021)."""
+    """Cross entropy with a soft target that weighs its own place (Zhang et al., VarifocalNet, 2021)."""
     entropy = ops.maximum(logit, 0.0) - logit * quality + ops.log1p(ops.exp(-ops.abs(logit)))
     weight = positive * quality + (1 - positive) * ALPHA * keras.ops.sigmoid(logit) ** GAMMA
     return entropy * ops.stop_gradient(weight)
