@@ -77,15 +77,21 @@ def without(key: str) -> dict[str, Any]:
         pytest.param(model_bytes(CONTRACT)[:-40], "no complete Vedette contract", id="cut short"),
         pytest.param(model_bytes({**CONTRACT, "schema": 2}), "update vedette", id="from the future"),
         pytest.param(model_bytes(without("labels")), "'labels' is missing", id="key missing"),
-        pytest.param(model_bytes({**CONTRACT, "threshold": 3}), "threshold is 3.0", id="threshold out of range"),
         pytest.param(
-            model_bytes({**CONTRACT, "input": {**CONTRACT["input"], "color": "bgr"}}), "colour 'bgr'", id="colour"
+            model_bytes({**CONTRACT, "threshold": 3}), "threshold is 3.0", id="threshold out of range"
+        ),
+        pytest.param(
+            model_bytes({**CONTRACT, "input": {**CONTRACT["input"], "color": "bgr"}}),
+            "colour 'bgr'",
+            id="colour",
         ),
         pytest.param(
             model_bytes({**CONTRACT, "input": {**CONTRACT["input"], "size_wh": [0, 5]}}), "0x5", id="no size"
         ),
         pytest.param(
-            model_bytes({**CONTRACT, "flatbuffer_sha256": "0" * 64}), "the file is damaged", id="bytes changed"
+            model_bytes({**CONTRACT, "flatbuffer_sha256": "0" * 64}),
+            "the file is damaged",
+            id="bytes changed",
         ),
         pytest.param(
             model_bytes({**CONTRACT, "golden": {"image": "gone.png", "tolerance_px": 1, "detections": []}}),
@@ -119,9 +125,13 @@ def spec(name: str, shape: tuple[int, ...], dtype: str = "uint8") -> TensorSpec:
 @pytest.mark.parametrize(
     ("inputs", "outputs", "message"),
     [
-        pytest.param([spec("image", (1, 64, 64, 3))], [spec("score_8", (1, 4, 8, 1))], "64, 64", id="input size"),
+        pytest.param(
+            [spec("image", (1, 64, 64, 3))], [spec("score_8", (1, 4, 8, 1))], "64, 64", id="input size"
+        ),
         pytest.param([], [spec("score_8", (1, 4, 8, 1))], "promises one input", id="no input"),
-        pytest.param([spec("image", (1, 32, 64, 3), "int16")], [spec("score_8", (1,))], "int16", id="input type"),
+        pytest.param(
+            [spec("image", (1, 32, 64, 3), "int16")], [spec("score_8", (1,))], "int16", id="input type"
+        ),
         pytest.param([spec("image", (1, 32, 64, 3))], [spec("other", (1,))], "score_8", id="output missing"),
     ],
 )

@@ -46,7 +46,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         pytest.param("faces", StageSettings("faces"), id="name"),
         pytest.param("faces=a/b.tflite", StageSettings("faces", "a/b.tflite"), id="model"),
         pytest.param(
-            "faces=x?min_score=0&threads=2", StageSettings("faces", "x", 0.0, 2), id="model and options, zero kept"
+            "faces=x?min_score=0&threads=2",
+            StageSettings("faces", "x", 0.0, 2),
+            id="model and options, zero kept",
         ),
     ],
 )

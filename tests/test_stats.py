@@ -46,7 +46,9 @@ def test_percentiles_are_those_of_numpy():
     ages = np.random.default_rng(3).gamma(2, 8, 500)
     snapshot = gather(result(1000 + k * 20, age_ms=a, stage_ms=a / 2) for k, a in enumerate(ages)).snapshot()
     one, stage = snapshot.age_ms, snapshot.stages_ms["objects"]
-    assert [one.p50, one.p95, one.p99] == pytest.approx(np.percentile(ages, [50, 95, 99]), abs=1e-5)  # whole ns
+    assert [one.p50, one.p95, one.p99] == pytest.approx(
+        np.percentile(ages, [50, 95, 99]), abs=1e-5
+    )  # whole ns
     assert [stage.p50, stage.p99] == pytest.approx(np.percentile(ages / 2, [50, 99]), abs=1e-5)
     assert one.count == 500
 

@@ -126,6 +126,9 @@ def _print(text: str) -> None:
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are Vedette's: one line, the nearest name, exit code 2."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
     def error(self, message: str) -> NoReturn:
         raise SettingsError(f"{message}. See `{self.prog} --help`.")
 

@@ -84,7 +84,9 @@ def test_a_closed_engine_says_so() -> None:
         pytest.param(MODEL[:5000], id="cut short"),
     ],
 )
-@pytest.mark.skipif("tflite" in litert._runtime(None)[1], reason="tflite-runtime crashes on these; hashes guard it")
+@pytest.mark.skipif(
+    "tflite" in litert._runtime(None)[1], reason="tflite-runtime crashes on these; hashes guard it"
+)
 def test_a_damaged_model_is_refused(data: bytes) -> None:
     with pytest.raises(ModelError, match="refuses the model"):
         LiteRTEngine(data, label="toy")

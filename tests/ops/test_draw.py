@@ -17,12 +17,16 @@ def grey(size_wh, level=128):
 
 def boxes(xyxy, labels=("face",)):
     xyxy = np.asarray(xyxy, np.float32).reshape(-1, 4)
-    return Detections.of(xyxy, np.full(len(xyxy), 0.9, np.float32), np.zeros(len(xyxy), np.int32), labels=labels)
+    return Detections.of(
+        xyxy, np.full(len(xyxy), 0.9, np.float32), np.zeros(len(xyxy), np.int32), labels=labels
+    )
 
 
 def faces(xyxy, landmarks):
     one = boxes(xyxy)
-    return Faces(one.xyxy, one.score, one.class_id, one.track_id, one.labels, np.asarray(landmarks, np.float32))
+    return Faces(
+        one.xyxy, one.score, one.class_id, one.track_id, one.labels, np.asarray(landmarks, np.float32)
+    )
 
 
 @pytest.mark.parametrize("size_wh", [*SIZES, (1, 1)], ids=str)
@@ -40,7 +44,7 @@ def test_letters_are_high_enough_to_read(size_wh):
     one = boxes([[width * 0.3, height * 0.4, width * 0.7, height * 0.8]], labels=("HHH",))
     drawn = annotate(grey(size_wh), {"s": one})
     above = drawn[: int(height * 0.4) - text_px(size_wh) // 4]
-    paper = (np.abs(above.astype(int) - PALETTE[0]).max(2) < 40)
+    paper = np.abs(above.astype(int) - PALETTE[0]).max(2) < 40
     rows, columns = np.nonzero(paper)
     strip = above[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     ink = np.nonzero((strip.max(2) < 60).any(1))[0]
@@ -127,7 +131,9 @@ def test_text_stands_out_on_every_colour(color):
     assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.1, AA
 
 
-@pytest.mark.parametrize(("text", "plain"), [("José", "Jose"), ("猫 0.90", "? 0.90"), ("a\nb", "a?b"), ("", "")])
+@pytest.mark.parametrize(
+    ("text", "plain"), [("José", "Jose"), ("猫 0.90", "? 0.90"), ("a\nb", "a?b"), ("", "")]
+)
 def test_text_is_made_drawable(text, plain):
     assert draw._plain(text) == plain
 

@@ -34,7 +34,9 @@ def test_a_pixel_lands_where_the_geometry_says() -> None:
     fitted, box = letterbox(image, (200, 200), pad_value=9)
     rows, columns = np.nonzero(fitted[:, :, 0] == 255)
     middle = np.float32([[columns.mean() + 0.5, rows.mean() + 0.5]])
-    np.testing.assert_allclose(box.to_picture(middle), [[600, 200]], atol=0.5)  # half a pixel of the input is two here
+    np.testing.assert_allclose(
+        box.to_picture(middle), [[600, 200]], atol=0.5
+    )  # half a pixel of the input is two here
 
 
 def test_the_bars_are_grey_and_the_buffer_is_the_given_one() -> None:

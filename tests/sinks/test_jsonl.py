@@ -73,7 +73,10 @@ def test_a_folder_without_permission(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_says_so(make_results):
-    with JsonlSink("/dev/full") as sink, pytest.raises(SinkError, match=r"/dev/full: the disk is full .*MB free"):
+    with (
+        JsonlSink("/dev/full") as sink,
+        pytest.raises(SinkError, match=r"/dev/full: the disk is full .*MB free"),
+    ):
         sink.write(make_results())
 
 

@@ -41,13 +41,16 @@ def test_pictures_keep_the_names_of_a_folder_and_never_replace_each_other(tmp_pa
     with ImagesSink(tmp_path) as sink:
         for index, source in enumerate(["/a/x.png", "/b/x.JPG", "/b/y.webp", "clip.mp4"]):
             sink.write(make_results(index, source=source))
-    assert names_in(tmp_path) == ["frame-000003.jpg", "x-000001.jpg", "x.jpg", "y.jpg"]
+    assert names_in(tmp_path) == ["clip-000003.jpg", "x-2.jpg", "x.jpg", "y.jpg"]
 
 
 def test_the_picture_that_is_read_is_never_replaced(tmp_path, make_results):
     source = tmp_path / "x.jpg"
     source.write_bytes(b"precious")
-    with ImagesSink(tmp_path) as sink, pytest.raises(SinkError, match=r"x\.jpg: it is the picture that is read"):
+    with (
+        ImagesSink(tmp_path) as sink,
+        pytest.raises(SinkError, match=r"x\.jpg: it is the picture that is read"),
+    ):
         sink.write(make_results(source=str(source)))
     assert source.read_bytes() == b"precious"
 

@@ -14,7 +14,14 @@ from vedette.sinks.schema import to_json, to_record
 from vedette.types import Detections
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "results.schema.json").read_text())
-KINDS = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
+KINDS = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "null": type(None),
+}
 
 
 def breaks(value: Any, schema: dict[str, Any], at: str = "$") -> list[str]:
@@ -27,7 +34,9 @@ def breaks(value: Any, schema: dict[str, Any], at: str = "$") -> list[str]:
     if isinstance(value, bool) or not any(isinstance(value, KINDS[k]) for k in kinds):
         return [f"{at}: {value!r} is no {kinds}"]
     wrong = [] if value == schema.get("const", value) else [f"{at}: not {schema['const']}"]
-    if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+    if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get(
+        "maximum", value
+    ):
         wrong.append(f"{at}: {value} out of range")
     if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
         wrong.append(f"{at}: {value!r} breaks the pattern")
@@ -44,7 +53,9 @@ def breaks(value: Any, schema: dict[str, Any], at: str = "$") -> list[str]:
     return wrong
 
 
-OBJECTS = Detections(np.float32([[1, 2, 3, 4]]), np.float32([0.5]), np.int32([1]), np.int32([7]), ("cat", "dög"))
+OBJECTS = Detections(
+    np.float32([[1, 2, 3, 4]]), np.float32([0.5]), np.int32([1]), np.int32([7]), ("cat", "dög")
+)
 
 
 @pytest.mark.parametrize("found", [
@@ -86,7 +97,9 @@ def test_all_the_rest_is_told(make_results):
 
 def test_captured_at_is_the_time_of_day_in_utc(make_results):
     said = datetime.fromisoformat(to_record(make_results())["captured_at"])
-    assert abs((datetime.now(UTC) - said).total_seconds() - 0.012) < 2  # a busy machine may be slow, an hour is wrong
+    assert (
+        abs((datetime.now(UTC) - said).total_seconds() - 0.012) < 2
+    )  # a busy machine may be slow, an hour is wrong
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -110,7 +123,9 @@ def test_one_line_of_ascii_whatever_the_names(make_results):
 def test_is_fast_enough_for_the_loop(make_results):
     results = make_results(n=5)
     best_s = min(_took_s(results) for _ in range(200))
-    assert best_s < 400e-6  # some 30 us on a PC; the room is for a busy one, per-element numpy would exceed it
+    assert (
+        best_s < 400e-6
+    )  # some 30 us on a PC; the room is for a busy one, per-element numpy would exceed it
 
 
 def _took_s(results):

@@ -14,7 +14,9 @@ class ListSink:
 
     name = "list"
 
-    def __init__(self, *, fail_at: int = -1, error: BaseException | None = None, close_error: Exception | None = None):
+    def __init__(
+        self, *, fail_at: int = -1, error: BaseException | None = None, close_error: Exception | None = None
+    ):
         self.got: list[int] = []
         self.closed = 0
         self.gate = threading.Event()
@@ -90,7 +92,9 @@ def test_put_waits_for_a_slow_sink_of_a_file(make_results):
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "file"])
-@pytest.mark.parametrize("error", [SinkError("disk full"), ValueError("a bug"), KeyboardInterrupt("odd")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [SinkError("disk full"), ValueError("a bug"), KeyboardInterrupt("odd")], ids=repr
+)
 def test_the_error_of_the_sink_reaches_put_and_close(make_results, live, error):
     sink = ListSink(fail_at=1, error=error)
     worker = Worker(sink, live=live, queue_size=1)

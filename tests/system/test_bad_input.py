@@ -127,8 +127,7 @@ def test_sources(run: Ask, tmp_path: Path, name: str, data: bytes | None, messag
         (tmp_path / name).write_bytes(data)
     one_line(run("detect", name), name, message, code=3)
     one_line(run("live", name, "--sink", "a.jsonl"), name, message, code=3)
-    log = tmp_path / "a.jsonl"
-    assert not log.exists() or log.read_bytes() == b""
+    assert not (tmp_path / "a.jsonl").exists()  # or the next run would be refused
 
 
 @pytest.mark.parametrize(
@@ -253,7 +252,9 @@ def test_a_camera_that_stops_delivering(
 
     assert answer.code == 3
     assert "vedette: cam 7: no picture for 0.3 s. Check its cable" in answer.err
-    assert all(json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines())
+    lines = (tmp_path / "a.jsonl").read_text().splitlines() if after else []
+    assert len([json.loads(line) for line in lines]) <= after
+    assert (tmp_path / "a.jsonl").exists() == bool(lines)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ COMMAND_S = 60
 
 pytestmark = [
     pytest.mark.timeout(400),
-    pytest.mark.skipif(sys.version_info >= (3, 12), reason="tflite-runtime 2.14 has wheels up to Python 3.11"),
+    pytest.mark.skipif(
+        sys.version_info >= (3, 12), reason="tflite-runtime 2.14 has wheels up to Python 3.11"
+    ),
 ]
 
 

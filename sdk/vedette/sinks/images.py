@@ -48,7 +48,7 @@ class ImagesSink:
             )
         self._every_ns, self._quality = round(every_s * 1e9), quality
         self._due_ns: int | None = None
-        self._names: set[str] = set()
+        self._stems: dict[str, str] = {}  # by source
         if not self._folder.exists():
             check_folder(self._folder)
         try:
@@ -94,13 +94,20 @@ class ImagesSink:
         return True
 
     def _file_name(self, results: Results) -> str:
-        """Return a name after the source's file where it is a picture, unique in this run, else after the index."""
-        source, index = Path(results.frame.source), results.frame.index
-        if source.suffix.lower() not in PICTURES:
-            return f"frame-{index:06d}.jpg"
-        name = source.stem if source.stem not in self._names else f"{source.stem}-{index:06d}"
-        self._names.add(name)
-        return f"{name}.jpg"
+        """Return a name after the source's file, with the frame's index where it is no picture."""
+        source, path = results.frame.source, Path(results.frame.source)
+        if source not in self._stems:
+            self._stems[source] = self._unused(path.stem if path.suffix else "frame")
+        stem = self._stems[source]
+        return f"{stem}.jpg" if path.suffix.lower() in PICTURES else f"{stem}-{results.frame.index:06d}.jpg"
+
+    def _unused(self, stem: str) -> str:
+        """Return `stem`, with a number behind where another source of this run has it."""
+        name, count = stem, 1
+        while name in self._stems.values():
+            count += 1
+            name = f"{stem}-{count}"
+        return name
 
 
 class SheetSink:

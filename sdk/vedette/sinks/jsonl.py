@@ -120,6 +120,7 @@ class _File:
             ) from error
         except OSError as error:
             raise sink_error(path, error) from error
+        self._made = mode == "xb"
         self._end = 0 if self._special else self._file.seek(0, os.SEEK_END)
         if self._end:
             self._mend()
@@ -139,6 +140,10 @@ class _File:
     def close(self) -> None:
         try:
             self._file.close()
+            if self._made and not self._end:
+                self._path.unlink(
+                    missing_ok=True
+                )  # a run that failed at once must not stand in the way of the next
         except OSError as error:
             raise sink_error(self._path, error) from error
 

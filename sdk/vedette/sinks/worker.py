@@ -111,7 +111,7 @@ class Worker:
         try:
             self.close()
         except Exception as late:
-            if error is None:
+            if error is None or isinstance(error, GeneratorExit):  # who leaves a loop early would see no note
                 raise
             if late is not error:  # the first error goes on, and takes this one along
                 error.add_note(f"also: {late}")

@@ -21,8 +21,8 @@ def find(model: str | Path) -> Path:
         SettingsError: no bundled model has that name; the nearest is named.
     """
     text = str(model)
-    if text.endswith(".tflite") or "/" in text or Path(text).exists():
+    if text in bundled():
+        return bundled()[text]
+    if text.endswith(".tflite") or "/" in text or (text and Path(text).exists()):
         return Path(text)
-    if text not in bundled():
-        raise unknown_name("model", text, bundled())
-    return bundled()[text]
+    raise unknown_name("model", text, bundled())
