@@ -54,16 +54,14 @@ def test_missed_faces_of_other_pictures_count():
     assert average_precision([]) == 0.0
 
 
-@pytest.mark.parametrize(
-    ("precision", "wanted"), [(1.0, 0.8), (0.6, 0.6), (0.0, 0.6)], ids=["no mistake", "one in three", "any"]
-)
-def test_the_threshold_is_the_lowest_that_keeps_its_promise(precision, wanted):
+def test_the_threshold_has_the_best_f1():
     pictures = [judged([FACE[0]], [0.9]), judged([FACE[0], AWAY], [0.8, 0.7]), judged([FACE[0]], [0.6])]
-    assert best_threshold(pictures, precision=precision) == pytest.approx(wanted)
+    assert best_threshold(pictures) == pytest.approx((0.6, 3 / 4, 1.0))  # F1 .50, .80, .67, .86 from the top
 
 
-def test_no_threshold_keeps_an_impossible_promise():
-    assert best_threshold([judged([AWAY], [0.9])], precision=0.5) == 1.0
+@pytest.mark.parametrize("pictures", [[], [judged([AWAY], [0.9])]], ids=["nothing", "no hit"])
+def test_without_a_hit_nothing_passes(pictures):
+    assert best_threshold(pictures) == (1.0, 0.0, 0.0)
 
 
 def test_landmarks_are_measured_in_eye_distances():

@@ -89,11 +89,13 @@ def average_precision(pictures: Sequence[Judged]) -> float:
     return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
 
 
-def best_threshold(pictures: Sequence[Judged], *, precision: float) -> float:
-    """Return the lowest score at which at least `precision` of the detections are faces; 1 when there is none."""
-    reached, _, score = _curve(pictures)
-    good = np.flatnonzero(reached >= precision)
-    return float(score[good[-1]]) if len(good) else 1.0
+def best_threshold(pictures: Sequence[Judged]) -> tuple[float, float, float]:
+    """Return the score at which precision and recall have the best harmonic mean (F1), and the two; 1, 0, 0 at none."""
+    precision, recall, score = _curve(pictures)
+    if not recall.any():
+        return 1.0, 0.0, 0.0
+    best = int(np.argmax(2 * precision * recall / np.maximum(precision + recall, 1e-9)))
+    return float(score[best]), float(precision[best]), float(recall[best])
 
 
 def _curve(pictures: Sequence[Judged]) -> tuple[NDArray[np.float64], NDArray[np.float64], Floats]:
