@@ -32,7 +32,7 @@ def register(verbs: Any) -> None:
     ):
         faces.add_argument(f"--{name}", type=kind)
     faces.add_argument(
-        "--input", default="320x320", metavar="WxH", help="input size of the exported model (320x320)"
+        "--input", default="384x288", metavar="WxH", help="input size of the exported model (384x288)"
     )
     faces.add_argument("--init", type=Path, metavar="RUN", help="begin with the weights of another run")
     faces.set_defaults(run=_faces)

@@ -49,6 +49,8 @@ class FaceSettings:
         for name in ("epochs", "steps", "batch", "rate"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; give a number above 0.")
+        if self.init is not None and not (self.init / "ema.weights.h5").is_file():
+            raise SettingsError(f"{self.init} holds no ema.weights.h5; give the folder of another run.")
         if self.size < 64 or self.size % 32:
             raise SettingsError(f"size is {self.size}; give a multiple of 32 of at least 64.")
 
