@@ -1,8 +1,16 @@
 """What several folders of tests share."""
 
+import signal
+
 import pytest
 
 from face_run import run_program, train_small
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the commands that tests start: a shell's background job hands on that it is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -468,9 +468,12 @@ def wait_for_lines(path: Path, count: int, process: subprocess.Popen[bytes]) -> 
 def test_a_signal_ends_it_with_whole_outputs(tmp_path: Path, number: signal.Signals) -> None:
     words = ("live", LIVE, "--sink", "seen.jsonl", "--sink", "seen.mp4", "--sink", "sheet:sheet.png")
     with start(words, cwd=tmp_path) as process:
-        wait_for_lines(tmp_path / "seen.jsonl", 10, process)
-        process.send_signal(number)
-        _, said = process.communicate(timeout=LIMIT_S)
+        try:
+            wait_for_lines(tmp_path / "seen.jsonl", 10, process)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=LIMIT_S)
+        finally:
+            process.kill()  # or a command that does not end would hold up the whole run
 
     assert process.returncode == 130
     assert b"Traceback" not in said
