@@ -6,7 +6,8 @@ AP is the area under precision over recall at IoU .5 (precision made monotonic),
 first, each to the free face that it overlaps most. What meets a face to be ignored neither counts nor costs.
 
 - crowd >= 32 px, crowd >= 16 px: `faces/crowd` (WIDER FACE validation, longer side 512 px), faces at least so high as
-  labelled in the stored file; smaller ones are ignored. Never used for training or choosing.
+  labelled in the stored file; smaller ones are ignored. Not trained on;
+  its errors were looked at when the recipe was changed (see the model card).
 - people val: `faces/people`, people that the train split does not have; web val: `faces/web`. The labelled face is
   wanted, those that another detector found beside it (`faces/others.csv`) are ignored.
 
