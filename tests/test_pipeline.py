@@ -413,3 +413,64 @@ def test_results_are_not_shared_with_those_to_come() -> None:
     assert [r.frame.index for r in kept] == [0, 1, 2]
     for mapping in (kept[0].found, kept[0].models, kept[0].timings_ns, kept[0].drops):
         assert isinstance(mapping, MappingProxyType)
+
+
+class Fits:
+    """A detector that can fit pictures ahead, and tells of what it was handed."""
+
+    info = INFO
+
+    def __init__(self) -> None:
+        self.fitted_in: list[str] = []
+        self.handed: list[int | None] = []
+
+    def fit(self, image: Image) -> Image:
+        self.fitted_in.append(threading.current_thread().name)
+        return image[:1, :1]
+
+    def detect(self, image: Image, *, fitted: Image | None = None) -> Detections:
+        self.handed.append(None if fitted is None else int(fitted[0, 0, 0]))
+        return Detections.empty()
+
+    def close(self) -> None:
+        pass
+
+
+def test_pictures_are_fitted_in_the_capture_thread() -> None:
+    detector = Fits()
+    live = Live(FakeSource(n=5, interval_s=0.02))
+    assert len(list(run(live, [Detect("faces", detector)]))) == 5
+    live.close()
+    assert set(detector.fitted_in) == {"vedette fake"}
+    # a frame captured before the loop began was not fitted; each later one is its own
+    assert detector.handed[0] in (None, 0)
+    assert detector.handed[2:] == [2, 3, 4]
+
+
+def test_what_was_fitted_of_another_picture_is_not_used() -> None:
+    first, second = Fits(), Fits()
+    stages = [Detect("a", first), Detect("b", second)]
+    whole = frame(7)
+    ahead = stages[0].prepare(whole) if stages[0].prepare else None
+    process(replace(whole, ahead=ahead), stages)
+    process(replace(whole, ahead=ahead, image=fake_image(9)), stages)
+    assert first.handed == [7, None]
+    assert second.handed == [None, None]
+
+
+def test_the_next_run_does_not_inherit_what_the_last_one_prepared() -> None:
+    detector = Fits()
+    with Live(FakeSource(n=40, interval_s=0.005)) as live:
+        for _ in run(live, [Detect("faces", detector)], frames=3):
+            pass
+        last = list(run(live, [Step()]))[-1]
+        assert last.frame.ahead is None
+
+
+def test_a_failure_while_preparing_reaches_the_reader() -> None:
+    step = Step()
+    step.prepare = lambda _frame: 1 / 0  # type: ignore[attr-defined]
+    with Live(FakeSource(n=3, stall_after=0, stubborn=False)) as live, pytest.raises(ZeroDivisionError):
+        running = run(live, [step])
+        threading.Timer(0.05, live._source.release).start()  # type: ignore[union-attr]
+        next(running)

@@ -1,6 +1,7 @@
 """The loop: frames from a source, through stages, to sinks.
 
-Capture runs in the source's thread, inference in the caller's, each sink in its own.
+Capture runs in the source's thread, and so does what the first stage can prepare of a frame; inference in the caller's
+thread, each sink in its own.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def run(
     """
     with ExitStack() as stack:
         live = source if isinstance(source, Live) else stack.enter_context(Live(source))
+        live.prepare = getattr(stages[0], "prepare", None) if stages else None
         workers = [
             stack.enter_context(Worker(sink, live=live.live, queue_size=_queue(sink))) for sink in sinks
         ]

@@ -48,6 +48,7 @@ class Frame:
             capture; for files the media time from the beginning.
         captured_ns: monotonic clock when the picture entered this process. Age is measured from here.
         source: name of the source, as the user would recognise it.
+        ahead: what a stage prepared of `image` while the frame waited; of no meaning to anybody else.
     """
 
     image: Image
@@ -55,6 +56,7 @@ class Frame:
     time_ns: int
     captured_ns: int
     source: str
+    ahead: object = None
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -228,7 +230,11 @@ class Engine(_Closable, Protocol):
 
 
 class Stage(Protocol):
-    """A step of the pipeline: results in, new results out."""
+    """A step of the pipeline: results in, new results out.
+
+    The first stage may also have `prepare`, which the capture thread calls with each frame as it comes, while the
+    stage may be busy with the one before; what it returns is in the frame's `ahead` when the stage gets it.
+    """
 
     name: str
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vedette.contract import InputContract
+from vedette.ops.images import letterbox
 from vedette.ops.quant import fill_input, takes_pixels
 from vedette.types import TensorSpec
 
@@ -52,3 +53,23 @@ def test_the_real_values_arrive(tensor: TensorSpec, contract: InputContract) -> 
     wanted = (image - np.float64(contract.mean)) / np.float64(contract.std)
     # half a quantization step, and the one code that the range -1..1 is short of at its upper end
     np.testing.assert_allclose(real, wanted, atol=tensor.scale * 1.01 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "contract"),
+    [
+        pytest.param(spec("uint8", 1 / 255, 0), UNIT, id="uint8"),
+        pytest.param(spec("int8", 1 / 255, -128), UNIT, id="int8"),
+        pytest.param(spec("int8", 2 / 255, 0), SYMMETRIC, id="int8 symmetric"),
+        pytest.param(spec("float32", 0.0, 0), SYMMETRIC, id="float"),
+    ],
+)
+def test_a_picture_fitted_ahead_gives_the_same_input(tensor: TensorSpec, contract: InputContract) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (9, 30, 3), np.uint8)
+    at_once, ahead = (np.zeros((1, 8, 8, 3), tensor.dtype) for _ in range(2))
+    place = fill_input(image, at_once, tensor, contract)
+    fitted = letterbox(image, contract.size_wh, pad_value=contract.pad_value)[0]
+    before = fitted.copy()
+    assert fill_input(image, ahead, tensor, contract, fitted=fitted) == place
+    np.testing.assert_array_equal(ahead, at_once)
+    np.testing.assert_array_equal(fitted, before)

@@ -7,6 +7,7 @@ x, y in units of s, in the order of `vedette.types.FACE_POINTS`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,45 +39,56 @@ def decode(
     Returns:
         xyxy, score, landmarks; best first.
     """
+    least = _logit(min_score)
     rows = [
-        _candidates(*tensors[3 * i : 3 * i + 3], stride=stride, min_score=min_score)
+        _passing(*tensors[3 * i : 3 * i + 3], stride=stride, least_logit=least)
         for i, stride in enumerate(strides)
     ]
     found = np.concatenate(rows)
     if len(found) > MAX_CANDIDATES:  # a hostile or broken picture must not make NMS slow
-        found = found[np.argpartition(-found[:, 4], MAX_CANDIDATES)[:MAX_CANDIDATES]]
-    kept = found[nms(found[:, :4], found[:, 4], iou=nms_iou)]
-    return kept[:, :4].copy(), kept[:, 4].copy(), kept[:, 5:].reshape(-1, 5, 2).copy()
+        found = found[np.argpartition(-found[:, 3], MAX_CANDIDATES)[:MAX_CANDIDATES]]
+    xyxy, score, landmarks = _place(found)
+    kept = nms(xyxy, score, iou=nms_iou)
+    return xyxy[kept], score[kept], landmarks[kept]
 
 
-def _candidates(
-    score: Tensor, box: Tensor, points: Tensor, *, stride: int, min_score: float
+def _passing(
+    score: Tensor, box: Tensor, points: Tensor, *, stride: int, least_logit: float
 ) -> NDArray[np.float32]:
-    """Return (n, 15): x1, y1, x2, y2, score, then five landmarks, of the places that pass."""
-    width = score.data.shape[2]
+    """Return (n, 18) of the places that pass: x and y of their centres, stride, logit, four of box, ten of points."""
     raw: NDArray[Any] = score.data.reshape(-1)
-    places = np.flatnonzero(raw >= _threshold(score, min_score))
-    if not len(places):
-        return np.zeros((0, 15), np.float32)
-    logit = _real(score, places, 1)[:, 0]
-    center = np.stack([places % width + 0.5, places // width + 0.5], -1).astype(np.float32) * np.float32(
-        stride
-    )
-    shape = _real(box, places, 4)
-    middle = center + shape[:, :2] * stride
-    half = np.exp(np.minimum(shape[:, 2:], MAX_LOG_SIZE)) * np.float32(stride / 2)
-    marks = _real(points, places, 10) * stride + np.tile(center, 5)
-    chance = 1 / (1 + np.exp(-logit))
-    return np.concatenate([middle - half, middle + half, chance[:, None], marks], -1).astype(np.float32)
+    places = np.flatnonzero(raw >= _least_raw(score, least_logit))
+    rows = np.empty((len(places), 18), np.float32)
+    if len(places):
+        row, column = np.divmod(places, score.data.shape[2])
+        rows[:, 0], rows[:, 1], rows[:, 2] = (column + 0.5) * stride, (row + 0.5) * stride, stride
+        rows[:, 3:4], rows[:, 4:8], rows[:, 8:] = (
+            _real(tensor, places, channels) for tensor, channels in ((score, 1), (box, 4), (points, 10))
+        )
+    return rows
 
 
-def _threshold(score: Tensor, min_score: float) -> float:
-    """Return the least raw value of the score tensor that reaches `min_score`."""
-    with np.errstate(divide="ignore"):
-        logit = float(np.log(min_score) - np.log1p(-min_score))
-    if score.scale <= 0:
-        return logit
-    return float(np.ceil(logit / score.scale + score.zero_point - 1e-6)) if np.isfinite(logit) else logit
+def _place(found: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """Return xyxy (n, 4), score (n,) and landmarks (n, 5, 2) of rows from `_passing`."""
+    center, stride = found[:, :2], found[:, 2:3]
+    middle = center + found[:, 4:6] * stride
+    half = np.exp(np.minimum(found[:, 6:8], np.float32(MAX_LOG_SIZE))) * (stride * np.float32(0.5))
+    score = np.float32(1) / (np.float32(1) + np.exp(-found[:, 3]))
+    landmarks = found[:, 8:].reshape(-1, 5, 2) * stride[:, None] + center[:, None]
+    return np.concatenate([middle - half, middle + half], -1), score, landmarks
+
+
+def _logit(score: float) -> float:
+    if not 0 < score < 1:
+        return -math.inf if score <= 0 else math.inf
+    return math.log(score / (1 - score))
+
+
+def _least_raw(score: Tensor, least_logit: float) -> float:
+    """Return the least raw value of the score tensor that reaches `least_logit`."""
+    if score.scale <= 0 or not math.isfinite(least_logit):
+        return least_logit
+    return math.ceil(least_logit / score.scale + score.zero_point - 1e-6)
 
 
 def _real(tensor: Tensor, places: NDArray[np.intp], channels: int) -> NDArray[np.float32]:

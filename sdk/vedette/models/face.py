@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vedette.contract import ModelFile, check_tensors
 from vedette.errors import ModelError, VedetteError
 from vedette.heads import face
-from vedette.ops.images import Letterbox
+from vedette.ops.images import Letterbox, letterbox
 from vedette.ops.quant import fill_input
 from vedette.sources.images import decode_image
 from vedette.types import Engine, Faces, Image, ModelInfo, Tensor, TensorSpec
@@ -44,21 +44,33 @@ class FaceDetector:
         self._order = [[spec.name for spec in engine.outputs].index(o.name) for o in contract.outputs]
         _check_maps(model, [engine.outputs[i] for i in self._order], self._strides)
 
-    def detect(self, image: Image) -> Faces:
+    def detect(self, image: Image, *, fitted: Image | None = None) -> Faces:
         """Return the faces in `image`, (H, W, 3) uint8 RGB of any size, best first.
+
+        Args:
+            image: the picture.
+            fitted: what `fit` made of it, where that was done ahead of time.
 
         Raises:
             EngineError: the model failed while running.
         """
         check_image(image)
-        tensors, box = self.infer(image)
+        tensors, box = self.infer(image, fitted=fitted)
         return self.decode(tensors, box, (image.shape[0], image.shape[1]))
 
-    def infer(self, image: Image) -> tuple[tuple[Tensor, ...], Letterbox]:
+    def fit(self, image: Image) -> Image:
+        """Return `image` resized into the model's input, (h, w, 3) uint8. Touches no engine."""
+        check_image(image)
+        contract = self.model.contract.input
+        return letterbox(image, contract.size_wh, pad_value=contract.pad_value)[0]
+
+    def infer(self, image: Image, *, fitted: Image | None = None) -> tuple[tuple[Tensor, ...], Letterbox]:
         """Return the network's raw outputs in the contract's order, and where the picture lay in its input."""
         place: list[Letterbox] = []
         spec, contract = self.engine.inputs[0], self.model.contract.input
-        outputs = self.engine.run(lambda buffers: place.append(fill_input(image, buffers[0], spec, contract)))
+        outputs = self.engine.run(
+            lambda buffers: place.append(fill_input(image, buffers[0], spec, contract, fitted=fitted))
+        )
         return tuple(outputs[i] for i in self._order), place[0]
 
     def decode(self, tensors: tuple[Tensor, ...], box: Letterbox, shape_hw: tuple[int, int]) -> Faces:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vedette.contract import InputContract
-from vedette.ops.images import Letterbox, letterbox
+from vedette.ops.images import Letterbox, letterbox, letterbox_geometry
 from vedette.types import Image, TensorSpec
 
 __all__ = ["fill_input", "takes_pixels"]
 
 
+@functools.lru_cache(64)  # asked for every frame
 def takes_pixels(spec: TensorSpec, contract: InputContract) -> bool:
     """Tell whether a quantized input's codes are the pixels themselves (uint8), or pixels - 128 (int8).
 
@@ -27,21 +30,30 @@ def takes_pixels(spec: TensorSpec, contract: InputContract) -> bool:
 
 
 def fill_input(
-    image: Image, buffer: NDArray[np.generic], spec: TensorSpec, contract: InputContract
+    image: Image,
+    buffer: NDArray[np.generic],
+    spec: TensorSpec,
+    contract: InputContract,
+    *,
+    fitted: Image | None = None,
 ) -> Letterbox:
     """Write `image` into an interpreter's input `buffer` (1, H, W, 3) and return where it lies.
 
-    The picture is resized straight into the buffer; only inputs that do not take pixels need a second buffer.
+    The picture is resized straight into the buffer; only inputs that do not take pixels need a second buffer. Where the
+    caller holds what `letterbox` makes of it, that is copied.
     """
     target = buffer[0]
-    if not takes_pixels(spec, contract):
-        picture, box = letterbox(image, contract.size_wh, pad_value=contract.pad_value)
-        target[...] = _quantize(picture, spec, contract)
-        return box
-    pixels = target.view(np.uint8)
-    _, box = letterbox(image, contract.size_wh, pad_value=contract.pad_value, out=pixels)
-    if spec.dtype.name == "int8":
-        np.bitwise_xor(pixels, 128, out=pixels)  # pixel - 128 in two's complement
+    pixels = target.view(np.uint8) if takes_pixels(spec, contract) else None
+    if fitted is None:
+        fitted, box = letterbox(image, contract.size_wh, pad_value=contract.pad_value, out=pixels)
+    else:
+        box = letterbox_geometry((image.shape[0], image.shape[1]), contract.size_wh)
+    if pixels is None:
+        target[...] = _quantize(fitted, spec, contract)
+    elif spec.dtype.name == "int8":
+        np.bitwise_xor(fitted, 128, out=pixels)  # pixel - 128 in two's complement
+    elif fitted is not pixels:
+        np.copyto(pixels, fitted)
     return box
 
 

@@ -58,6 +58,7 @@ class Live:
         name: the inner source's.
         live: the inner source's.
         reconnects: how often a lost source came back.
+        prepare: called with each frame in the capture thread; what it returns becomes the frame's `ahead`.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Live:
         self.name = source.name
         self.live = source.live
         self.reconnects = 0
+        self.prepare: Callable[[Frame], object] | None = None
         own_s: float = getattr(source, "timeout_s", CAMERA_TIMEOUT_S if source.live else FILE_TIMEOUT_S)
         self._timeout_s = own_s if timeout_s is None else timeout_s
         self._reopen = reopen
@@ -184,7 +186,8 @@ class Live:
             self._count("time", 1)
             return
         self._last = frame if frame.index == index else replace(frame, index=index)
-        self._hand_over(self._last)
+        prepare = self.prepare
+        self._hand_over(self._last if prepare is None else replace(self._last, ahead=prepare(self._last)))
 
     def _hand_over(self, frame: Frame) -> None:
         with self._changed:
