@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ from vedette.models.face import FaceDetector
 from vedette.pipeline import run
 from vedette.sources.uri import open_source
 from vedette.stages.detect import Detect
-from vedette.types import Frame, Results, Source
+from vedette.types import Closing, Frame, Results, Source
 
 __all__ = ["Report", "measure"]
 
@@ -73,7 +73,7 @@ class Report:
         return asdict(self)
 
 
-class _Preloaded:
+class _Preloaded(Closing):
     """A file-like source that hands out pictures already in memory, over and over."""
 
     live = False
@@ -89,12 +89,6 @@ class _Preloaded:
 
     def close(self) -> None:
         """Nothing to close."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def measure(

@@ -12,13 +12,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vedette.errors import EngineError, SinkError, SourceLost
-from vedette.types import Frame, Image, Results, Tensor, TensorSpec
+from vedette.types import Closing, Frame, Image, Results, Tensor, TensorSpec
 
 __all__ = ["FakeEngine", "FakeSource", "ListSink", "fake_image", "spec"]
 
@@ -28,7 +27,7 @@ def fake_image(index: int = 0, size_wh: tuple[int, int] = (64, 48)) -> Image:
     return np.full((size_wh[1], size_wh[0], 3), index % 256, np.uint8)
 
 
-class FakeSource:
+class FakeSource(Closing):
     """A source of given pictures, or of `n` grey ones, which can fail or fall silent on demand.
 
     Args:
@@ -102,12 +101,6 @@ class FakeSource:
         if not self._stubborn:
             self._released.set()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 def spec(
     name: str, shape: tuple[int, ...], dtype: str = "float32", *, scale: float = 0.0, zero_point: int = 0
@@ -116,7 +109,7 @@ def spec(
     return TensorSpec(name, shape, np.dtype(dtype), scale, zero_point)
 
 
-class FakeEngine:
+class FakeEngine(Closing):
     """An engine that answers with given arrays, or with what a function makes of the filled inputs.
 
     Args:
@@ -168,14 +161,8 @@ class FakeEngine:
         """Count the call."""
         self.closed += 1
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class ListSink:
+class ListSink(Closing):
     """A sink that keeps what it is given.
 
     Args:
@@ -205,12 +192,6 @@ class ListSink:
     def close(self) -> None:
         """Count the call."""
         self.closed += 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _zeros(tensor: TensorSpec) -> NDArray[np.generic]:

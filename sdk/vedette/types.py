@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "FACE_POINTS",
+    "Closing",
     "Detections",
     "Engine",
     "Faces",
@@ -183,16 +184,22 @@ class Tensor:
     zero_point: int
 
 
-class _Closable(Protocol):
+class Closing(Protocol):
+    """What is opened is closed by `with`. Adapters that subclass it write `close` alone."""
+
     def close(self) -> None: ...
-    def __enter__(self) -> Self: ...
+
+    def __enter__(self) -> Self:
+        return self
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 @runtime_checkable
-class Source(_Closable, Protocol):
+class Source(Closing, Protocol):
     """Where frames come from.
 
     Attributes:
@@ -213,7 +220,7 @@ class Source(_Closable, Protocol):
 
 
 @runtime_checkable
-class Engine(_Closable, Protocol):
+class Engine(Closing, Protocol):
     """An interpreter holding one model. Safe to call from several threads."""
 
     name: str
@@ -242,7 +249,7 @@ class Stage(Protocol):
 
 
 @runtime_checkable
-class Sink(_Closable, Protocol):
+class Sink(Closing, Protocol):
     """Where results go. `write` and `close` are called from one thread of the sink's own.
 
     A sink may also have `newest_only` = True (of live results it wants the newest, no queue), `url` (where a person

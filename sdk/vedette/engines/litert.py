@@ -9,13 +9,13 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vedette.errors import EngineError, MissingDependencyError, ModelError
-from vedette.types import Tensor, TensorSpec
+from vedette.types import Closing, Tensor, TensorSpec
 
 __all__ = ["RUNTIMES", "LiteRTEngine", "free_cores", "usable_cores"]
 
@@ -49,7 +49,7 @@ def free_cores() -> int:
     return max(1, min(MAX_DEFAULT_THREADS, free))
 
 
-class LiteRTEngine:
+class LiteRTEngine(Closing):
     """A TFLite model ready to run on the CPU. Safe to call from several threads; calls queue up.
 
     Args:
@@ -118,12 +118,6 @@ class LiteRTEngine:
         """Free the model's memory. Waits for a run in progress; running again raises EngineError."""
         with self._lock:
             self._interpreter = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _fill_with_zeros(buffers: Sequence[NDArray[np.generic]]) -> None:

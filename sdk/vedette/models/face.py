@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from vedette.heads import face
 from vedette.ops.images import Letterbox, letterbox
 from vedette.ops.quant import fill_input
 from vedette.sources.images import decode_image
-from vedette.types import Engine, Faces, Image, ModelInfo, Tensor, TensorSpec
+from vedette.types import Closing, Engine, Faces, Image, ModelInfo, Tensor, TensorSpec
 
 __all__ = ["FaceDetector"]
 
@@ -22,7 +22,7 @@ MAPS = {"score": 1, "box": 4, "points": 10}
 """Outputs for each stride, in order: role -> channels."""
 
 
-class FaceDetector:
+class FaceDetector(Closing):
     """Faces with five landmarks each, by one model on one engine. Safe to call from several threads.
 
     Args:
@@ -113,12 +113,6 @@ class FaceDetector:
     def close(self) -> None:
         """Close the engine."""
         self.engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def check_image(image: NDArray[np.generic]) -> None:

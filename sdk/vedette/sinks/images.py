@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
@@ -13,7 +11,7 @@ from vedette.errors import SettingsError, SinkError
 from vedette.ops.draw import annotate, scaled
 from vedette.ops.images import letterbox
 from vedette.sinks.files import check_folder, sink_error, write_atomic
-from vedette.types import Image, Results
+from vedette.types import Closing, Image, Results
 
 __all__ = ["PICTURES", "ImagesSink", "SheetSink"]
 
@@ -21,7 +19,7 @@ PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 """Endings of file names that are pictures."""
 
 
-class ImagesSink:
+class ImagesSink(Closing):
     """One annotated JPEG a frame, whole or not there, in a folder.
 
     Attributes:
@@ -74,14 +72,6 @@ class ImagesSink:
     def close(self) -> None:
         """Do nothing: every picture is in place."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
-
     def _due(self, time_ns: int) -> bool:
         """Return whether a picture is due; if so, the next one is at the next whole interval since the first."""
         if self._every_ns and self._due_ns is not None:
@@ -110,7 +100,7 @@ class ImagesSink:
         return name
 
 
-class SheetSink:
+class SheetSink(Closing):
     """A contact sheet: up to `count` annotated thumbnails, evenly chosen from all frames, on one picture.
 
     Attributes:
@@ -170,14 +160,6 @@ class SheetSink:
         self._closed = True
         if self._kept:
             write_atomic(self._path, _encode(self._sheet(), self._path.suffix.lower(), 92))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def _thumbnail(self, results: Results) -> Image:
         """Return the frame made small, annotated after that, so that the labels read."""

@@ -7,13 +7,12 @@ import os
 import stat
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol
 
 from vedette.errors import SinkError
 from vedette.sinks.files import check_folder, sink_error
 from vedette.sinks.schema import to_json
-from vedette.types import Results
+from vedette.types import Closing, Results
 
 __all__ = ["JsonlSink"]
 
@@ -23,7 +22,7 @@ class _Lines(Protocol):
     def close(self) -> None: ...
 
 
-class JsonlSink:
+class JsonlSink(Closing):
     """One line of JSON a frame (docs/results.md), handed to the system line by line: nothing is held back.
 
     A log that grows cannot be written beside and put in place at the end, so an existing file is never touched unasked.
@@ -66,14 +65,6 @@ class JsonlSink:
         lines, self._lines = self._lines, None
         if lines is not None:
             lines.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
 
 class _Stdout:

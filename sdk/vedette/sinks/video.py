@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
@@ -15,7 +13,7 @@ from vedette.errors import SettingsError, SinkError
 from vedette.ops.draw import annotate
 from vedette.ops.images import letterbox
 from vedette.sinks.files import check_folder, part_of, sink_error
-from vedette.types import Image, Results
+from vedette.types import Closing, Image, Results
 
 __all__ = ["CODECS", "MAX_FPS", "VideoSink", "choose_fps"]
 
@@ -41,7 +39,7 @@ def choose_fps(times_ns: Sequence[int]) -> float:
     return near if abs(near - fps) <= 0.005 * fps else min(MAX_FPS, max(0.1, round(fps, 3)))
 
 
-class VideoSink:
+class VideoSink(Closing):
     """Annotated frames as a video of constant rate (docs/results.md says how names, gaps and sizes are treated).
 
     Attributes:
@@ -113,14 +111,6 @@ class VideoSink:
                 self._part.replace(self._path)
             except OSError as error:
                 raise sink_error(self._path, error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def _enough(self) -> bool:
         """Return whether the rate can be told, or no more pictures can wait."""

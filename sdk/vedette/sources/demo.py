@@ -21,8 +21,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
@@ -31,7 +29,7 @@ from numpy.typing import NDArray
 from vedette.errors import SettingsError, SourceLost
 from vedette.sources.demo_walls import WALL_WH, Scene, Wall, find_photographs, hang_all
 from vedette.sources.uri import SourceURI
-from vedette.types import Frame, Image
+from vedette.types import Closing, Frame, Image
 
 __all__ = ["DemoSettings", "DemoSource", "open_demo"]
 
@@ -100,7 +98,7 @@ class _Path:
         return _Pose(x, y, view, roll, stops)
 
 
-class DemoSource:
+class DemoSource(Closing):
     """The virtual camera. One thread reads; any thread may close.
 
     Attributes:
@@ -216,14 +214,6 @@ class DemoSource:
         cv2.add(image, brighter[window], dst=image)
         cv2.subtract(image, darker[window], dst=image)
         return np.asarray(image, np.uint8)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
 
 def open_demo(uri: SourceURI) -> DemoSource:

@@ -8,7 +8,6 @@ import struct
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from vedette.errors import SourceError
 from vedette.sources.capture import to_rgb
 from vedette.sources.uri import SourceURI
-from vedette.types import Frame, Image
+from vedette.types import Closing, Frame, Image
 
 __all__ = [
     "EXTENSIONS",
@@ -68,7 +67,7 @@ def open_images(uri: SourceURI) -> ImageFiles:
     return ImageFiles(paths, name=str(uri), fps=uri.fps() or 1.0, strict=single)
 
 
-class ImageFiles:
+class ImageFiles(Closing):
     """A source of picture files, in the given order.
 
     A file that cannot be read is left out and noted, unless `strict`; its index is left out as well. A frame's
@@ -124,12 +123,6 @@ class ImageFiles:
     def close(self) -> None:
         """End the source: `read` returns None from now on."""
         self._paths = ()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def find_images(path: str, *, recursive: bool = False) -> tuple[Path, ...]:

@@ -15,11 +15,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Self
 
 from vedette.errors import SourceError, SourceLost
 from vedette.sources.uri import open_source, parse_source
-from vedette.types import Frame, Source
+from vedette.types import Closing, Frame, Source
 
 __all__ = ["Live", "open_live"]
 
@@ -44,7 +43,7 @@ def open_live(text: str) -> Live:
     return Live(open_source(text), reopen=lambda: open_source(text), give_up_s=give_up_s)
 
 
-class Live:
+class Live(Closing):
     """A source read by a thread of its own, which starts at once. It owns the inner source and closes it.
 
     Args:
@@ -140,12 +139,6 @@ class Live:
                 self.name,
                 self._close_timeout_s,
             )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _capture(self) -> None:
         error: BaseException | None = None

@@ -29,8 +29,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from vedette.errors import MissingDependencyError, SettingsError, SourceError, SourceLost
 from vedette.sources.uri import LIVE_OPTIONS, SourceURI
-from vedette.types import Frame, Image
+from vedette.types import Closing, Frame, Image
 
 __all__ = ["Picamera2Source", "open_picamera2", "to_rgb"]
 
@@ -68,7 +68,7 @@ _CONVERSIONS: Mapping[str, int | None] = MappingProxyType(
 )
 
 
-class Picamera2Source:
+class Picamera2Source(Closing):
     """A started camera. One thread reads; any thread may close.
 
     Attributes:
@@ -133,14 +133,6 @@ class Picamera2Source:
         except Exception as error:
             what = "is closed." if self._closed.is_set() else f"failed: {error}"
             raise SourceLost(f"{self.name} {what}") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
 
 class _Count:

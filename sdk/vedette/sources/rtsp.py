@@ -6,7 +6,6 @@ import http.client
 import socket
 import ssl
 import time
-from typing import Self
 from urllib.parse import urlsplit
 
 import cv2
@@ -14,7 +13,7 @@ import cv2
 from vedette.errors import SettingsError, SourceError, SourceLost
 from vedette.sources.capture import Capture, OpenCapture, open_capture, to_rgb
 from vedette.sources.uri import SourceURI
-from vedette.types import Frame
+from vedette.types import Closing, Frame
 
 __all__ = ["NetworkCamera", "open_rtsp"]
 
@@ -36,7 +35,7 @@ def open_rtsp(uri: SourceURI) -> NetworkCamera:
     return NetworkCamera(uri.path, name=str(uri), timeout_s=uri.timeout_s(TIMEOUT_S))
 
 
-class NetworkCamera:
+class NetworkCamera(Closing):
     """A stream from the network. RTSP goes over TCP where the camera can, as lost packets tear pictures.
 
     Args:
@@ -95,12 +94,6 @@ class NetworkCamera:
         if self._capture is not None:
             self._capture.release()
             self._capture = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _host_port(address: str, name: str) -> tuple[str, int]:

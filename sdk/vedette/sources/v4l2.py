@@ -16,14 +16,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import cv2
 
 from vedette.errors import SourceError, SourceLost
 from vedette.sources.capture import Capture, OpenCapture, open_capture, to_rgb
 from vedette.sources.uri import LIVE_OPTIONS, SourceURI
-from vedette.types import Frame
+from vedette.types import Closing, Frame
 
 __all__ = ["V4L2Camera", "VideoNode", "list_nodes", "open_v4l2", "parse_capability", "query_node", "refusal"]
 
@@ -154,7 +153,7 @@ def open_v4l2(uri: SourceURI) -> V4L2Camera:
     )
 
 
-class V4L2Camera:
+class V4L2Camera(Closing):
     """A USB camera. It is asked for motion JPEG, since raw pictures soon fill a USB 2 bus.
 
     Args:
@@ -228,12 +227,6 @@ class V4L2Camera:
         if self._capture is not None:
             self._capture.release()
             self._capture = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _lost(self) -> SourceError:
         try:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import Self
 
 import cv2
 
 from vedette.errors import SourceError, SourceLost
 from vedette.sources.capture import Capture, OpenCapture, open_capture, to_rgb
 from vedette.sources.uri import SourceURI
-from vedette.types import Frame, Image
+from vedette.types import Closing, Frame, Image
 
 __all__ = ["VideoFile", "open_video"]
 
@@ -34,7 +33,7 @@ def open_video(uri: SourceURI) -> VideoFile:
     return VideoFile(uri.path, name=str(uri), real_time=real_time, loop=uri.flag("loop"))
 
 
-class VideoFile:
+class VideoFile(Closing):
     """A source of the frames of a video file, turned upright.
 
     Time stamps are those of the file, made to grow strictly where they do not. A frame that cannot be decoded is left
@@ -103,12 +102,6 @@ class VideoFile:
         if self._capture is not None:
             self._capture.release()
             self._capture = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _open(self) -> Capture:
         # An absolute path, since FFmpeg takes what stands before a colon for a protocol.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Protocol, Self, cast
+from typing import Protocol, cast
 
-from vedette.types import Detections, Frame, Image, ModelInfo, Results
+from vedette.types import Closing, Detections, Frame, Image, ModelInfo, Results
 
 __all__ = ["Detect", "Detector", "Fitting"]
 
@@ -39,7 +39,7 @@ class _Ahead:
         return self.stage is stage and self.image is frame.image
 
 
-class Detect:
+class Detect(Closing):
     """A stage that adds a detector's findings to the results, under the stage's name. Closes the detector.
 
     Attributes:
@@ -73,9 +73,3 @@ class Detect:
     def close(self) -> None:
         """Close the detector."""
         self.detector.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -9,14 +9,13 @@ import asyncio
 import socket
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from vedette.board import Board, read_board
 from vedette.errors import MissingDependencyError, SettingsError, SinkError, unknown_name
 from vedette.stats import Stats
-from vedette.types import Results
+from vedette.types import Closing, Results
 from vedette.web.access import make_access
 from vedette.web.feed import Feed
 from vedette.web.figures import figures
@@ -34,7 +33,7 @@ _BOARD_EVERY_S = 2.0
 _OPTIONS = ("hosts", "max_viewers", "quality", "token")
 
 
-class Dashboard:
+class Dashboard(Closing):
     """A web page with the live picture and its figures. `write` costs nothing while nobody watches.
 
     Attributes:
@@ -137,14 +136,6 @@ class Dashboard:
         self._feed.close()
         if not self._server.stop():
             raise SinkError("the dashboard's server did not stop within 3 s; it ends with this process.")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def _make_app(self, loop: asyncio.AbstractEventLoop) -> ASGIApp:
         from vedette.web.server import make_server_app
