@@ -13,8 +13,8 @@ from keras import layers
 
 from vedette.cli import main
 from vedette_train import export
+from vedette_train.models import face
 from vedette_train.models.face import STRIDES
-from vedette_train.recipes import faces
 
 
 def toy_network(size_wh):
@@ -39,7 +39,7 @@ def each(commands):
 
 
 if __name__ == "__main__":
-    faces.face_network = export.face_network = toy_network
+    face.face_network = export.face_network = toy_network
     if sys.argv[1] == "--each":
         print(json.dumps(each(json.loads(sys.argv[2]))))
     else:

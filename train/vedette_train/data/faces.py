@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from vedette.errors import VedetteError
 
-__all__ = ["FacePhoto", "face_free_photos", "read_faces"]
+__all__ = ["FacePhoto", "face_free_photos", "no_faces", "read_faces"]
 
 Floats = NDArray[np.float32]
 POINTS = [f"{p}_{a}" for p in ("leye", "reye", "nose", "lmouth", "rmouth") for a in "xy"]
 BOX = ("x1", "y1", "x2", "y2")
 CONVENTIONS = ("web", "people", "others")
-TALL = 0.7  # how far the learned box lies towards the tall convention
+TALL = 0.85  # how far the learned box lies towards the tall convention
 OTHERS_MIN_SCORE = 0.7  # found by a model: surer ones teach, the rest are neither face nor background
 
 
@@ -86,6 +86,13 @@ def face_free_photos(root: Path) -> list[Path]:
         if path.suffix in (".webp", ".jpg", ".png") and str(path.relative_to(root)) not in with_faces
     ]
     return found
+
+
+def no_faces(path: Path) -> FacePhoto:
+    """Return the photo at `path` as one in which no face is known."""
+    none = np.zeros((0, 4), np.float32)
+    nothing = np.zeros(0, bool)
+    return FacePhoto(path, none, np.zeros((0, 5, 2), np.float32), nothing, none, nothing)
 
 
 def _csv(root: Path, name: str) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vedette.types import Image
 from vedette_train.data.augment import disturb
-from vedette_train.data.faces import FacePhoto
+from vedette_train.data.faces import FacePhoto, no_faces
 from vedette_train.data.pictures import read_rgb
 
 __all__ = ["Scene", "Scenes"]
@@ -89,7 +89,10 @@ class Scenes:
 
     def _distract(self, canvas: _Canvas, rng: np.random.Generator, size_px: float) -> None:
         """Paste any piece of a photo in the same way, or the edges of what is pasted would give faces away."""
-        photo = self._photos[int(rng.integers(len(self._photos)))]
+        if rng.random() < 0.5:
+            photo = self._photos[int(rng.integers(len(self._photos)))]
+        else:
+            photo = no_faces(self._backgrounds[int(rng.integers(len(self._backgrounds)))])
         image = read_rgb(photo.path)
         side = float(min(image.shape[:2]) * rng.uniform(0.12, 0.5))
         x, y = rng.random(2) * (np.array(image.shape[1::-1]) - side)
