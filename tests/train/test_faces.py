@@ -69,6 +69,13 @@ def test_a_run_leaves_what_the_converter_needs(face_run):
     assert images.max((1, 2, 3)).min() == 0
 
 
+def test_it_begins_with_another_runs_weights(face_run, tmp_path):
+    more = ["--epochs=1", "--steps=3", "--batch=8", "--size=64", "--rate=0.0001", "--input=64x64"]
+    run_program("-m", "vedette", *words(face_run.data, tmp_path / "more", f"--init={face_run.run}", *more))
+    first, last = (float(log(face_run.run)[i][1]) for i in (0, -1))
+    assert float(log(tmp_path / "more")[0][1]) < (first + last) / 2
+
+
 def test_a_killed_run_goes_on_as_if_nothing_had_been(data, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run_program(TOY, *words(data, whole, *SHORT))
