@@ -7,7 +7,7 @@ RUN ?= runs/faces
 SOURCE ?= 0
 ARGS ?=
 LIGHT := .[web,demo]
-FULL := .[web,demo,train,convert,dev]
+FULL := .[web,demo,faces,train,convert,dev]
 CODE := sdk train convert tests bench examples
 
 # The first interpreter that the locked packages have wheels for.
@@ -108,7 +108,7 @@ wheel: $(VENV)/.full ## build dist/*.whl
 
 lock: $(BIN)/python ## renew requirements/dev.txt; UPGRADE=1 for the newest
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --custom-compile-command 'make lock' \
-		$(if $(UPGRADE),--upgrade) -c requirements/pins.in --extra web --extra demo --extra train --extra convert \
+		$(if $(UPGRADE),--upgrade) -c requirements/pins.in --extra web --extra demo --extra faces --extra train --extra convert \
 		--extra dev pyproject.toml -o requirements/dev.txt
 
 clean: ## remove .venv and all that was built

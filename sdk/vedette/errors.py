@@ -9,7 +9,9 @@
     ├── ModelError               4   a model file that is missing, damaged or breaks its contract
     ├── SinkError                5   an output that cannot be opened or written
     ├── EngineError              6   the interpreter failed while running a model
-    └── MissingDependencyError   7   an optional package or system library is not installed
+    ├── MissingDependencyError   7   an optional package or system library is not installed
+    └── GalleryError             8   a gallery of faces that cannot be opened, read or written, or what was given to it
+        └── GalleryKeyError      8   the key is missing, wrong, or not kept safe
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from collections.abc import Iterable
 
 __all__ = [
     "EngineError",
+    "GalleryError",
+    "GalleryKeyError",
     "MissingDependencyError",
     "ModelError",
     "SettingsError",
@@ -74,6 +78,16 @@ class MissingDependencyError(VedetteError):
     """An optional package or a system library is not installed."""
 
     exit_code = 7
+
+
+class GalleryError(VedetteError):
+    """A gallery of faces cannot be opened, read or written, or refuses what it was given."""
+
+    exit_code = 8
+
+
+class GalleryKeyError(GalleryError):
+    """The key of a gallery is missing, wrong, or not kept safe."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> SettingsError:
