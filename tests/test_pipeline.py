@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from vedette import pipeline
-from vedette.errors import EngineError, SinkError, SourceLost, VedetteError
+from vedette.errors import EngineError, SettingsError, SinkError, SourceLost, VedetteError
 from vedette.pipeline import process, run
 from vedette.sinks.worker import Worker
 from vedette.sources.live import Live
@@ -270,6 +270,25 @@ def test_no_time_gives_no_results(seconds: float) -> None:
     assert list(run(FakeSource(n=6), [], seconds=seconds)) == []
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
+def test_time_that_is_no_number_is_refused(seconds: float) -> None:
+    source, sink = FakeSource(n=6), ListSink()
+    with pytest.raises(SettingsError, match=f"seconds is {seconds}"):
+        list(run(source, [], [sink], seconds=seconds))
+    assert source.closed == sink.closed == 1
+
+
+def test_seconds_are_kept_while_a_camera_is_silent() -> None:
+    camera, sink = FakeSource(n=9, live=True, stall_after=2), ListSink()
+    with Live(camera, timeout_s=5, close_timeout_s=0.05) as live:
+        start_s = time.monotonic()
+        results = list(run(live, [], [sink], seconds=0.3))
+        assert 0.3 <= time.monotonic() - start_s < 5
+        camera.release()
+    assert [r.frame.index for r in sink.results] == [r.frame.index for r in results]
+    assert results[-1].frame.index == 1
+
+
 def test_seconds_limit_the_run() -> None:
     source = FakeSource(n=1000)
     results = list(run(source, [Step(do=lambda _: time.sleep(0.01))], seconds=0.1))
@@ -463,6 +482,7 @@ def test_the_next_run_does_not_inherit_what_the_last_one_prepared() -> None:
     with Live(FakeSource(n=40, interval_s=0.005)) as live:
         for _ in run(live, [Detect("faces", detector)], frames=3):
             pass
+        assert live.prepare is None  # nor is a frame prepared that no run will read
         last = list(run(live, [Step()]))[-1]
         assert last.frame.ahead is None
 

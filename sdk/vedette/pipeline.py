@@ -10,8 +10,10 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from math import isfinite
 from types import MappingProxyType
 
+from vedette.errors import SettingsError
 from vedette.sinks.worker import Worker
 from vedette.sources.live import Live
 from vedette.types import Frame, Results, Sink, Source, Stage
@@ -48,6 +50,7 @@ def run(
     source, unless it is a `Live` that the caller opened.
 
     Raises:
+        SettingsError: `seconds` is infinite or not a number.
         SourceLost: the source stopped delivering.
         SinkError: a sink failed.
         EngineError: a model failed.
@@ -55,13 +58,19 @@ def run(
     with ExitStack() as stack:
         live = source if isinstance(source, Live) else stack.enter_context(Live(source))
         live.prepare = getattr(stages[0], "prepare", None) if stages else None
+        stack.callback(setattr, live, "prepare", None)
         workers = [
             stack.enter_context(Worker(sink, live=live.live, queue_size=_queue(sink))) for sink in sinks
         ]
-        end_ns = None if seconds is None else time.monotonic_ns() + round(seconds * 1e9)
+        if seconds is not None and not isfinite(seconds):
+            raise SettingsError(f"seconds is {seconds}; give a number, or leave it out to run for ever.")
+        end_s = None if seconds is None else time.monotonic() + seconds
         count = 0
-        while (frames is None or count < frames) and (end_ns is None or time.monotonic_ns() < end_ns):
-            frame = live.read()
+        while frames is None or count < frames:
+            left_s = None if end_s is None else end_s - time.monotonic()
+            if left_s is not None and left_s <= 0:
+                return
+            frame = live.read(within_s=left_s)
             if frame is None:
                 return
             results = process(frame, stages, drops=_drops(live, workers))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vedette.app import load
 from vedette.contract import Contract, InputContract, ModelFile, OutputContract
-from vedette.errors import EngineError, ModelError, VedetteError
+from vedette.errors import EngineError, ModelError, SettingsError, VedetteError
 from vedette.models.face import FaceDetector, check_image
 from vedette.testing import FakeEngine, fake_image, spec
 
@@ -129,6 +129,12 @@ def test_boxes_end_at_the_border_and_landmarks_do_not() -> None:
 def test_min_score_decides(min_score: float | None, scores: list[float]) -> None:
     found = toy((1, 1, 0.6, 8.0), (6, 6, 0.9, 8.0), (1, 6, 0.3, 8.0), min_score=min_score)
     np.testing.assert_allclose(found.detect(fake_image(0, (64, 64))).score, scores, atol=1e-6)
+
+
+@pytest.mark.parametrize("min_score", [50, -0.1, 1.0001, float("nan"), float("inf")])
+def test_a_min_score_that_is_none_is_refused(min_score: float) -> None:
+    with pytest.raises(SettingsError, match=r"min_score is .*, allowed is 0 to 1"):
+        toy(min_score=min_score)
 
 
 def test_a_min_score_of_zero_is_not_the_models_own() -> None:

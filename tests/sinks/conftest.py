@@ -33,7 +33,7 @@ def _results(
     frame = Frame(image, index, index * 33_333_333 if time_ns is None else time_ns, now - 12_000_000, source)
     return Results(
         frame, MappingProxyType({"faces": _faces(n, size_wh=size_wh)} if found is None else found),
-        MappingProxyType({"faces": MODEL}), MappingProxyType({"faces": 1_512_345}), now, MappingProxyType({"stale": 3}),
+        MappingProxyType({"faces": MODEL}), MappingProxyType({"faces": 1_512_345}), now, MappingProxyType({"late": 3}),
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,32 @@ def test_a_full_disk_leaves_no_half_line(tmp_path, make_results, monkeypatch):
     frames = [json.loads(line)["frame"] for line in path.read_text().splitlines()]
     assert frames == list(range(len(frames)))
     assert frames
+
+
+def test_a_pipe_that_nobody_reads_is_refused_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "p")
+    with pytest.raises(SinkError, match=r"p: nobody reads this pipe; start its reader first"):
+        JsonlSink(tmp_path / "p")
+
+
+def test_a_pipe_that_is_read_gets_every_line_however_slow_its_reader(tmp_path, make_results):
+    path, lines = tmp_path / "p", []
+    os.mkfifo(path)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opens without waiting for who writes
+
+    def read():
+        time.sleep(0.3)  # the pipe is full by then
+        os.set_blocking(handle, True)
+        with os.fdopen(handle) as pipe:
+            lines.extend(pipe)
+
+    reader = threading.Thread(target=read)
+    with JsonlSink(path) as sink:
+        reader.start()
+        for index in range(300):
+            sink.write(make_results(index))
+    reader.join(10)
+    assert [json.loads(line)["frame"] for line in lines] == list(range(300))
 
 
 def test_standard_output(capsys, make_results):

@@ -9,7 +9,8 @@ import pytest
 
 from vedette.errors import SettingsError, SinkError
 from vedette.sinks.files import write_atomic
-from vedette.sinks.images import ImagesSink, SheetSink
+from vedette.sinks.images import PICTURES, ImagesSink, SheetSink
+from vedette.sources.images import EXTENSIONS
 
 MS = 1_000_000
 
@@ -44,15 +45,31 @@ def test_pictures_keep_the_names_of_a_folder_and_never_replace_each_other(tmp_pa
     assert names_in(tmp_path) == ["clip-000003.jpg", "x-2.jpg", "x.jpg", "y.jpg"]
 
 
-def test_the_picture_that_is_read_is_never_replaced(tmp_path, make_results):
-    source = tmp_path / "x.jpg"
-    source.write_bytes(b"precious")
-    with (
-        ImagesSink(tmp_path) as sink,
-        pytest.raises(SinkError, match=r"x\.jpg: it is the picture that is read"),
-    ):
-        sink.write(make_results(source=str(source)))
-    assert source.read_bytes() == b"precious"
+@pytest.mark.parametrize("ending", [".bmp", ".JPG", ".gif", ".jp2"])
+def test_no_picture_is_written_among_those_that_are_read(tmp_path, make_results, ending, monkeypatch):
+    """x.bmp would become x.jpg, which may be a picture of the user's own that comes later."""
+    (tmp_path / f"x{ending}").write_bytes(b"precious")
+    (tmp_path / "x.jpg").write_bytes(b"precious")
+    monkeypatch.chdir(tmp_path)
+    for source in (tmp_path / f"x{ending}", f"x{ending}"):
+        with (
+            ImagesSink(tmp_path / "." / "") as sink,
+            pytest.raises(SinkError, match=r"x\.\w+ is read from it; name another folder"),
+        ):
+            sink.write(make_results(source=str(source)))
+    assert names_in(tmp_path) == sorted({f"x{ending}", "x.jpg"})
+    assert (tmp_path / "x.jpg").read_bytes() == b"precious"
+
+
+def test_what_is_a_picture_is_one_question():
+    assert PICTURES == EXTENSIONS
+
+
+def test_the_frames_of_a_stream_are_no_pictures_whatever_its_address_ends_in(tmp_path, make_results):
+    with ImagesSink(tmp_path) as sink:
+        for index in range(3):
+            sink.write(make_results(index, source="http://cam/video.jpg"))
+    assert names_in(tmp_path) == [f"video-{index:06d}.jpg" for index in range(3)]
 
 
 @pytest.mark.parametrize(("times_ms", "expected"), [
@@ -92,6 +109,16 @@ def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
         write_atomic(path, b"new")
     assert path.read_bytes() == b"good"
     assert names_in(tmp_path) == ["x.jpg"]
+
+
+def test_a_disk_that_became_read_only_is_told(tmp_path, monkeypatch):
+    def read_only(self, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_bytes", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(SinkError, match=r"x\.jpg: Read-only file system"):
+        write_atomic(tmp_path / "x.jpg", b"new")
 
 
 def test_a_lost_folder_is_named(tmp_path, make_results):

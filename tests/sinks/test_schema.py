@@ -90,7 +90,7 @@ def test_all_the_rest_is_told(make_results):
     assert record["detections"] == []
     assert (record["frame"], record["source"], record["size_wh"]) == (42, "camera 0", [64, 48])
     assert record["timings_ms"] == {"faces": 1.512}
-    assert record["drops"] == {"stale": 3}
+    assert record["drops"] == {"late": 3}
     assert record["age_ms"] == 12.0
     assert record["models"]["faces"]["sha256"] == "ab" * 32
 

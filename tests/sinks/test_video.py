@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 from collections import namedtuple
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -99,6 +101,45 @@ def test_a_long_silence_is_cut(tmp_path, make_results):
     assert levels[-3:] == pytest.approx([40, 100, 160], abs=4)
 
 
+class SlowEncoder:
+    """A clock that goes 0.1 s with each picture written; counts them."""
+
+    def __init__(self, monkeypatch):
+        self.count, really = 0, video._Writer._put
+
+        def put(writer, picture):
+            self.count += 1
+            really(writer, picture)
+
+        monkeypatch.setattr(video._Writer, "_put", put)
+        monkeypatch.setattr(video, "time", self)
+
+    def monotonic(self):
+        return self.count / 10
+
+
+def test_no_write_takes_long_after_a_silence_and_the_time_is_caught_up(tmp_path, make_results, monkeypatch):
+    path, encoder = tmp_path / "out.avi", SlowEncoder(monkeypatch)
+    written = []
+    with VideoSink(path, fps=30) as sink:
+        for k in range(60):  # ten frames a second, a silence of 9 s before the third
+            before = encoder.count
+            sink.write(make_results(k, n=0, time_ns=(k + (90 if k > 1 else 0)) * 100 * MS))
+            written.append(encoder.count - before)
+    assert max(written) <= 12  # 1.1 s of encoding, where 270 pictures stand still
+    assert len(read_back(path)[1]) == encoder.count == (59 + 90) * 3 + 1
+
+
+def test_a_short_silence_is_held_in_full_by_a_quick_encoder(tmp_path, make_results):
+    path = tmp_path / "out.avi"
+    with VideoSink(path, fps=30) as sink:
+        for k, t in enumerate([0, 5000]):
+            sink.write(make_results(k, n=0, time_ns=t * MS, level=60 * k + 40))
+    _, levels = read_back(path)
+    assert len(levels) == 151
+    assert levels[-2:] == pytest.approx([40, 100], abs=4)
+
+
 @pytest.mark.parametrize("first", [(64, 48), (65, 49), (1, 1)], ids=str)
 def test_frames_that_change_size_are_fitted_in(tmp_path, make_results, first):
     path = tmp_path / "out.avi"
@@ -172,6 +213,7 @@ def test_a_video_that_cannot_be_read_back_is_not_put_in_place(tmp_path, make_res
     pytest.param("out.txt", None, SettingsError, r"ends in one of \.avi, \.mkv", id="ending"),
     pytest.param("out.mp4", 0, SettingsError, "fps=0", id="rate 0"),
     pytest.param("out.mp4", 1000, SettingsError, "fps=1000", id="rate 1000"),
+    pytest.param("\udc80.mp4", None, SettingsError, "must be UTF-8", id="bytes that are no text"),
     pytest.param("missing/out.mp4", None, SinkError, "missing does not exist", id="missing folder"),
     pytest.param("folder.mp4", None, SinkError, "is a folder", id="a folder"),
 ])  # fmt: skip
@@ -190,6 +232,28 @@ def test_no_encoder_is_told_and_nothing_is_left(tmp_path, make_results, monkeypa
         sink.write(make_results(0))
     sink.close()
     assert names_in(tmp_path) == []
+
+
+def test_two_sinks_of_one_video_are_refused(tmp_path, make_results):
+    path = tmp_path / "out.avi"
+    with VideoSink(path, fps=10) as sink:
+        sink.write(make_results(0))
+        with pytest.raises(SinkError, match=r"out\.part\.avi: another sink or program is writing it"):
+            VideoSink(tmp_path / "." / "out.avi")
+        sink.write(make_results(1))
+    assert len(read_back(path)[1]) == 1
+    VideoSink(path).close()  # and the next run may
+    assert names_in(tmp_path) == ["out.avi"]
+
+
+def test_a_disk_that_became_read_only_is_no_traceback(tmp_path, monkeypatch):
+    sink = VideoSink(tmp_path / "out.avi")
+
+    def read_only(self, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    sink.close()
 
 
 def test_closed_is_closed(tmp_path, make_results):

@@ -187,6 +187,47 @@ def test_giant_names_the_limit_before_it_is_unpacked(data: bytes) -> None:
         decode_image(data, label="x")
 
 
+def os2_bmp() -> bytes:
+    """Return a BMP with the 12-byte header."""
+    head = struct.pack("<IHHHH", 12, 64, 48, 1, 24)
+    return b"BM" + struct.pack("<IHHI", 26 + 64 * 48 * 3, 0, 0, 26) + head + bytes(64 * 48 * 3)
+
+
+PLAIN = np.full((48, 64, 3), 99, np.uint8)
+COMMENTED = b"P5 # 1 2\n# 3\n64 # wide\n48 255 " + bytes(48 * 64)
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        *(
+            pytest.param(encoded(kind, PLAIN), "64 x 48", id=kind)
+            for kind in (".bmp", ".gif", ".jp2", ".jpg", ".png", ".ppm", ".tiff")
+        ),
+        pytest.param(tiff_with_orientation(6), "16 x 24", id="tiff with long tags"),
+        pytest.param(b"P4\n64 48\n" + bytes(8 * 48), "64 x 48", id="pbm"),
+        pytest.param(os2_bmp(), "64 x 48", id="bmp of OS/2"),
+        pytest.param(COMMENTED, "64 x 48", id="pgm with comments"),
+    ],
+)
+def test_the_limit_holds_before_decoding(data: bytes, size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = decode_image(data, label="x").size // 3
+    monkeypatch.setattr("vedette.sources.images.MAX_PIXELS", pixels)
+    decode_image(data, label="x")
+    monkeypatch.setattr("vedette.sources.images.MAX_PIXELS", pixels - 1)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(SourceError, match=f"x has {size} pixels; the limit is"):
+        decode_image(data, label="x")
+
+
+@pytest.mark.parametrize("kind", [".hdr", ".pam", ".ras", ".webp"])
+def test_the_limit_holds_for_other_kinds_after_decoding(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(kind, PLAIN.astype(np.float32) if kind == ".hdr" else PLAIN)
+    monkeypatch.setattr("vedette.sources.images.MAX_PIXELS", 64 * 48 - 1)
+    with pytest.raises(SourceError, match="x has 64 x 48 pixels; the limit is"):
+        decode_image(data, label="x")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -203,8 +203,40 @@ def _later(source: FakeSource) -> Callable[[], Frame | None]:
     return moved
 
 
+class Silent(FakeSource):
+    """A camera that falls silent after two frames, and tells of it after its own `timeout_s`."""
+
+    def read(self) -> Frame | None:
+        if self._next == 2:
+            time.sleep(self.timeout_s)
+            raise SourceLost("silent")
+        return super().read()
+
+
 @pytest.mark.usefixtures("quick_retry")
-def test_time_to_give_up_counts_from_the_last_frame() -> None:
+def test_a_camera_is_tried_again_even_if_give_up_is_shorter_than_timeout() -> None:
+    def reopen() -> Source:
+        time.sleep(0.3)  # opening takes longer than `give_up_s` as well
+        return FakeSource(n=2, live=True)
+
+    camera = Silent(live=True, interval_s=0.02, timeout_s=0.3)
+    with Live(camera, reopen=reopen, give_up_s=0.1) as source:
+        frames = drain(source)
+        assert source.reconnects == 1
+    assert frames[-1].index == 3
+
+
+def test_a_read_ends_without_an_error_when_its_time_is_over() -> None:
+    inner = FakeSource(live=True, stall_after=1)
+    with Live(inner, timeout_s=60) as source:
+        assert source.read(within_s=5) is not None
+        assert source.read(within_s=0.05) is None
+        inner.release()
+        assert source.read(within_s=5) is not None
+
+
+@pytest.mark.usefixtures("quick_retry")
+def test_a_loss_soon_after_coming_back_counts_anew() -> None:
     inner = FakeSource(n=4, interval_s=0.15, fail_after=3)
     with Live(inner, reopen=lambda: FakeSource(n=0), give_up_s=0.3) as source:
         assert len(drain(source)) == 3

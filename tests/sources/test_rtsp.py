@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,6 +44,14 @@ def camera(serve: Callable[[BaseHTTPRequestHandler, threading.Event], None]) -> 
         server.shutdown()
         server.server_close()
         thread.join(2)
+
+
+def damaged(request: BaseHTTPRequestHandler, _: threading.Event) -> None:
+    """Send 20 pictures, 3 that are none, 20 more."""
+    request.send_response(200)
+    request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+    request.end_headers()
+    request.wfile.write(20 * PART + 3 * PART.replace(RED, bytes(len(RED))) + 20 * PART)
 
 
 def stream(n: int, then_stall: bool) -> Callable[[BaseHTTPRequestHandler, threading.Event], None]:
@@ -91,11 +100,42 @@ def test_mjpeg_frames_arrive_in_rgb_until_the_camera_closes() -> None:
     assert "secret" not in str(caught.value) + source.name + frames[0].source
 
 
+def test_damaged_pictures_are_passed_over() -> None:
+    frames = []
+    with (
+        camera(damaged) as port,
+        open_source(f"http://127.0.0.1:{port}/#timeout=5") as source,
+        pytest.raises(SourceLost, match="after 40 frames: the other side ended the stream"),
+    ):
+        while (frame := source.read()) is not None:
+            frames.append(frame)
+    assert [f.index for f in frames] == list(range(40))
+
+
+def test_nothing_but_damaged_pictures_is_a_loss_after_the_timeout() -> None:
+    class Torn:
+        def isOpened(self) -> bool:
+            return True
+
+        def read(self) -> tuple[bool, None]:
+            time.sleep(0.01)
+            return False, None
+
+        def release(self) -> None:
+            pass
+
+    source = NetworkCamera("rtsp://h/s", name="x", timeout_s=0.2, opener=lambda *_: Torn())  # type: ignore[arg-type,return-value]
+    start_s = time.monotonic()
+    with source, pytest.raises(SourceLost, match=r"no picture came for 0\.2 s"):
+        source.read()
+    assert time.monotonic() - start_s >= 0.15
+
+
 def test_stream_that_stalls_is_lost_after_the_timeout() -> None:
     with (
         camera(stream(30, then_stall=True)) as port,
         open_source(f"http://127.0.0.1:{port}/#timeout=1") as source,
-        pytest.raises(SourceLost, match="nothing came for 1 s"),
+        pytest.raises(SourceLost, match="no picture came for 1 s"),
     ):
         while source.read() is not None:
             pass
@@ -136,6 +176,19 @@ def test_what_a_web_server_answers_instead_is_said(
         open_source(f"http://admin:secret@127.0.0.1:{port}/x?token=hush#timeout=5")
     assert "secret" not in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/türkamera.mjpg", "/front door", "/x?name=tür"])
+def test_a_path_in_any_letters_is_asked_for(path: str) -> None:
+    with camera(answer(404)) as port, pytest.raises(SourceError, match="answers 404 Not Found"):
+        open_source(f"http://127.0.0.1:{port}{path}#timeout=5")
+
+
+@pytest.mark.parametrize("host", ["a..b", 70 * "ä" + ".de"], ids=["empty label", "long label"])
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_host_that_no_name_can_be(scheme: str, host: str) -> None:
+    with pytest.raises(SourceError, match="is not known in this network"):
+        open_source(f"{scheme}://{host}/s#timeout=1")
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])

@@ -1,5 +1,7 @@
 """Video files: times, ends, damage, pace."""
 
+import os
+import re
 import struct
 import time
 from collections.abc import Sequence
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from vedette.errors import SettingsError, SourceError, SourceLost
+from vedette.sources.live import Live
 from vedette.sources.uri import open_source
 from vedette.sources.video import VideoFile
 from vedette.types import Frame, Source
@@ -126,6 +129,14 @@ def test_what_is_not_a_video_is_one_clear_error(tmp_path: Path, content: bytes |
     assert "clip.mp4" in str(caught.value)
 
 
+def test_a_name_that_is_not_utf8_is_an_error_not_a_crash(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.avi", n=1).rename(tmp_path / os.fsdecode(b"\x80.avi"))
+    (tmp_path / os.fsdecode(b"\x80")).write_bytes(b"any")
+    for name in (b"\x80.avi", b"\x80"):
+        with pytest.raises(SourceError, match="not UTF-8 cannot be opened; rename"):
+            open_source(f"{tmp_path}/{os.fsdecode(name)}")
+
+
 def test_no_decodable_frame_is_an_error_even_in_a_loop(tmp_path: Path) -> None:
     path = tmp_path / "x.mp4"
     path.write_bytes(b"any")
@@ -145,6 +156,17 @@ def test_cut_off_video_gives_what_is_good_then_says_so(tmp_path: Path) -> None:
         while (frame := source.read()) is not None:
             frames.append(frame)
     assert 10 < len(frames) < 40
+
+
+@pytest.mark.parametrize("at", [30, 56], ids=["middle", "near the end"])
+def test_a_damaged_picture_is_left_out_and_the_rest_is_read(tmp_path: Path, at: int) -> None:
+    path = write_video(tmp_path / "a.avi")
+    data = bytearray(path.read_bytes())
+    starts = [found.start() for found in re.finditer(b"\xff\xd8\xff", data)]
+    data[starts[at] : starts[at + 1] - 16] = bytes(starts[at + 1] - 16 - starts[at])
+    path.write_bytes(data)
+    frames = read_all(VideoFile(path))
+    assert [f.time_ns // 1_000_000 for f in frames] == [50 * k for k in range(60) if k != at]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +213,29 @@ def test_real_pace_is_live_and_waits_for_the_time_of_each_frame(tmp_path: Path) 
     assert len(frames) == 4
     assert all(f.captured_ns >= f.time_ns >= start_ns for f in frames)
     assert [(f.time_ns - frames[0].time_ns) // 1_000_000 for f in frames] == [0, 50, 100, 150]
+
+
+def test_a_gap_at_real_pace_is_no_dead_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vedette.sources.live.CAMERA_TIMEOUT_S", 0.1)
+    path = tmp_path / "x.mp4"
+    path.write_bytes(b"any")
+    with Live(VideoFile(path, real_time=True, opener=lambda *_: FakeCapture([0, 400]))) as source:
+        frames = list(iter(source.read, None))
+    assert [f.time_ns - frames[0].time_ns for f in frames] == [0, 400_000_000]
+
+
+def test_a_long_gap_at_real_pace_is_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vedette.sources.video._LONGEST_WAIT_NS", 200_000_000)
+    path = tmp_path / "x.mp4"
+    path.write_bytes(b"any")
+    captured = FakeCapture([0, 3_600_000, 3_600_100])
+    start_s = time.monotonic()
+    frames = read_all(VideoFile(path, real_time=True, opener=lambda *_: captured))
+    assert time.monotonic() - start_s < 5
+    cut_ns, next_ns = (b.time_ns - a.time_ns for a, b in pairwise(frames))
+    assert 200_000_000 <= cut_ns < 5_000_000_000  # counted from when the picture was decoded
+    assert next_ns == 100_000_000
+    assert all(f.captured_ns >= f.time_ns for f in frames)
 
 
 def test_after_close_there_is_no_frame(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette.contract import ModelFile, check_tensors
-from vedette.errors import ModelError, VedetteError
+from vedette.errors import ModelError, SettingsError, VedetteError
 from vedette.heads import face
 from vedette.ops.images import Letterbox, letterbox
 from vedette.ops.quant import fill_input
@@ -32,9 +32,12 @@ class FaceDetector(Closing):
 
     Raises:
         ModelError: the file is not a face detector, or the network does not keep its contract.
+        SettingsError: `min_score` is out of range.
     """
 
     def __init__(self, engine: Engine, model: ModelFile, *, min_score: float | None = None) -> None:
+        if min_score is not None and not 0 <= min_score <= 1:
+            raise SettingsError(f"min_score is {min_score}, allowed is 0 to 1.")
         contract = model.contract
         self._strides, self._nms_iou = _check_head(model)
         check_tensors(contract, engine.inputs, engine.outputs)

@@ -15,8 +15,11 @@ from vedette.types import Closing, Image, Results
 
 __all__ = ["PICTURES", "ImagesSink", "SheetSink"]
 
-PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""Endings of file names that are pictures."""
+PICTURES = frozenset(
+    f".{end}"
+    for end in "bmp gif jp2 jpe jpeg jpg pbm pgm png pnm ppm tif tiff webp".split()  # noqa: SIM905
+)
+"""Endings of file names that are pictures: those of `vedette.sources.images`."""
 
 
 class ImagesSink(Closing):
@@ -61,12 +64,12 @@ class ImagesSink(Closing):
         """Write one picture, if it is due.
 
         Raises:
-            SinkError: the disk is full or gone, or the file would replace the picture that the source reads.
+            SinkError: the disk is full or gone, or the source's own pictures lie in the folder.
         """
         if not self._due(results.frame.time_ns):
             return
+        _spare_the_source(self._folder, results.frame.source)
         path = self._folder / self._file_name(results)
-        _spare_the_source(path, results.frame.source)
         write_atomic(path, _encode(annotate(results.frame.image, results.found), ".jpg", self._quality))
 
     def close(self) -> None:
@@ -89,7 +92,7 @@ class ImagesSink(Closing):
         if source not in self._stems:
             self._stems[source] = self._unused(path.stem if path.suffix else "frame")
         stem = self._stems[source]
-        return f"{stem}.jpg" if path.suffix.lower() in PICTURES else f"{stem}-{results.frame.index:06d}.jpg"
+        return f"{stem}.jpg" if _is_picture(source) else f"{stem}-{results.frame.index:06d}.jpg"
 
     def _unused(self, stem: str) -> str:
         """Return `stem`, with a number behind where another source of this run has it."""
@@ -206,10 +209,18 @@ def _encode(picture: Image, ending: str, quality: int) -> bytes:
     return data.tobytes()
 
 
-def _spare_the_source(path: Path, source: str) -> None:
+def _is_picture(source: str) -> bool:
+    """Return whether a frame's source is a picture's file, not a stream or a video."""
+    return "://" not in source and Path(source).suffix.lower() in PICTURES
+
+
+def _spare_the_source(folder: Path, source: str) -> None:
+    """Refuse the folder of the picture that was read: a.bmp becomes a.jpg, which may be the next picture there."""
     try:
-        same = path.samefile(source)
+        same = _is_picture(source) and folder.samefile(Path(source).parent)
     except (OSError, ValueError):
         return  # one of the two does not exist
     if same:
-        raise SinkError(f"cannot write {path}: it is the picture that is read; name another folder")
+        raise SinkError(
+            f"cannot write pictures into {folder}: {Path(source).name} is read from it; name another folder"
+        )

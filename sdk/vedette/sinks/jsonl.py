@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
+from io import FileIO
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -104,7 +106,7 @@ class _File:
         try:
             self._special = path.exists() and not stat.S_ISREG(path.stat().st_mode)
             mode = "wb" if self._special else {"refuse": "xb", "append": "ab", "overwrite": "wb"}[existing]
-            self._file = path.open(mode, buffering=0)
+            self._file = _open_special(path) if self._special else path.open(mode, buffering=0)
         except FileExistsError as error:
             raise SinkError(
                 f"{path} exists; add ?append=1 to go on after its end, ?overwrite=1 to replace it, or name another file"
@@ -155,3 +157,15 @@ class _File:
             return
         with contextlib.suppress(OSError):  # the error on its way says more
             self._file.truncate(self._end)
+
+
+def _open_special(path: Path) -> FileIO:
+    """Open a pipe or device; where nobody reads a pipe, opening it otherwise waits for ever."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise SinkError(f"cannot write {path}: nobody reads this pipe; start its reader first") from error
+        raise
+    os.set_blocking(handle, True)
+    return FileIO(handle, "wb")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -24,6 +28,7 @@ MAX_FPS = 240.0
 _DEFAULT_FPS = 25.0  # of a video of one picture
 _STANDARD_FPS = (*(float(n) for n in range(1, 241)), 24_000 / 1001, 30_000 / 1001, 60_000 / 1001)
 _MAX_HOLD_S = 10.0  # a longer silence is cut to this
+_BURST_S = 1.0  # a silence is made up for in writes of about this length, since nobody waits longer for one
 _WAIT_NS, _WAIT_BYTES, _WAIT_LEAST = 1_000_000_000, 64_000_000, 3
 _LEAST_SIDE = 16  # smaller, OpenCV's Motion JPEG writes beyond its buffer
 _SPARE_BYTES = 16_000_000  # OpenCV tells nobody that the disk is full, so stop before
@@ -55,7 +60,7 @@ class VideoSink(Closing):
 
         Raises:
             SettingsError: unknown ending, or a rate out of range.
-            SinkError: it cannot be written.
+            SinkError: it cannot be written, or another sink or program writes it.
         """
         self._path = Path(path)
         self.name = f"video:{path}"
@@ -65,10 +70,11 @@ class VideoSink(Closing):
             )
         if fps is not None and not 0.1 <= fps <= MAX_FPS:
             raise SettingsError(f"fps={fps:g} for {path}: a rate is 0.1 to {MAX_FPS:g} frames per second")
+        _check_text(self._path)
         check_folder(self._path)
         self._part = part_of(self._path)
         try:
-            self._part.write_bytes(b"")  # an error now is better than after the first second
+            self._claim = _claim(self._part)  # an error now is better than after the first second
         except OSError as error:
             raise sink_error(self._path, error) from error
         self._fps = fps
@@ -101,10 +107,15 @@ class VideoSink(Closing):
         if self._closed:
             return
         self._closed = True
+        with self._claim:
+            self._finish()
+
+    def _finish(self) -> None:
         if self._waiting:
             self._begin()
         if self._writer is None:
-            self._part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # gone, or the disk is read-only by now
+                self._part.unlink()
             return
         if self._writer.finish():
             try:
@@ -126,6 +137,35 @@ class VideoSink(Closing):
         self._writer = _Writer(self._part, fps, size_wh)
         for time_ns, picture in waiting:
             self._writer.add(picture, time_ns)
+
+
+def _check_text(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # OpenCV crashes at it
+        raise SettingsError(
+            f"cannot write {path}: a video's name must be UTF-8; name another file"
+        ) from error
+
+
+def _claim(part: Path) -> BinaryIO:
+    """Make `part`, and keep other sinks and programs off it until the returned file is closed.
+
+    Raises:
+        SinkError: one of them has it.
+        OSError: it cannot be written.
+    """
+    file = part.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise SinkError(
+            f"cannot write {part}: another sink or program is writing it; name another file"
+        ) from error
+    except OSError:
+        pass  # a file system without locks
+    return file
 
 
 class _Writer:
@@ -158,7 +198,8 @@ class _Writer:
             self._start_ns += round(too_long * 1e9 / self._fps)
             slot -= too_long
         self._check_room()
-        while self._last is not None and self._count < slot:
+        end_s = time.monotonic() + _BURST_S
+        while self._last is not None and self._count < slot and time.monotonic() < end_s:
             self._put(self._last)
         self._last = self._fit(picture)
         self._put(self._last)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from vedette.errors import SourceError
-from vedette.sources.capture import to_rgb
+from vedette.sources.capture import is_text, to_rgb
 from vedette.sources.uri import SourceURI
 from vedette.types import Closing, Frame, Image
 
@@ -51,6 +51,15 @@ MAX_FILE_BYTES = 1 << 30
 MAX_PIXELS = 1 << 28
 MAX_SIDE = 1_000_000
 _KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000 and PNM can be read"
+_SIZES = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), 16, ">II"),
+    (re.compile(rb"GIF8"), 6, "<HH"),
+    (re.compile(rb"(?s)BM.{12}\x0c"), 18, "<HH"),  # OS/2
+    (re.compile(rb"BM"), 18, "<ii"),
+)
+"""A kind's first bytes, where its header has width and height, and how."""
+
+_NETPBM = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})")
 _log = logging.getLogger("vedette")
 
 
@@ -156,7 +165,9 @@ def find_images(path: str, *, recursive: bool = False) -> tuple[Path, ...]:
 
 def looks_like_image(path: Path) -> bool:
     """Return True where a file's name or first bytes are a picture's."""
-    return path.suffix.lower() in EXTENSIONS or (path.is_file() and cv2.haveImageReader(str(path)))
+    return path.suffix.lower() in EXTENSIONS or (
+        path.is_file() and is_text(str(path)) and cv2.haveImageReader(str(path))
+    )
 
 
 def read_image(path: str | Path) -> Image:
@@ -194,9 +205,7 @@ def decode_image(data: bytes, *, label: str) -> Image:
     """
     if not data:
         raise SourceError(f"{label} is empty (0 bytes); copy or take the picture again.")
-    size_wh = _declared_size(data)
-    if size_wh is not None and (size_wh[0] * size_wh[1] > MAX_PIXELS or max(size_wh) > MAX_SIDE):
-        raise _too_large(label, f"{size_wh[0]} x {size_wh[1]} pixels")
+    _check_size(label, _declared_size(data))
     if data[:2] == b"\xff\xd8" and not _jpeg_is_whole(data):
         raise SourceError(
             f"{label} is a JPEG that is cut off ({len(data)} bytes); copy or take the picture again."
@@ -212,8 +221,14 @@ def decode_image(data: bytes, *, label: str) -> Image:
         raise SourceError(f"{label} cannot be decoded: {_first_line(error)}") from error
     if bgr is None or data[4:12] in (b"ftypavif", b"ftypavis"):
         raise SourceError(f"{label} is not a picture, is damaged, or is of another kind: {_KINDS}.")
+    _check_size(label, (bgr.shape[1], bgr.shape[0]))  # of the kinds whose header is not read here
     picture = to_rgb(bgr.astype(np.uint8, copy=False))
     return _turn(picture, _webp_orientation(data)) if webp else picture
+
+
+def _check_size(label: str, size_wh: tuple[int, int] | None) -> None:
+    if size_wh is not None and (size_wh[0] * size_wh[1] > MAX_PIXELS or max(size_wh) > MAX_SIDE):
+        raise _too_large(label, f"{size_wh[0]} x {size_wh[1]} pixels")
 
 
 def _too_large(label: str, size: str) -> SourceError:
@@ -235,10 +250,22 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
 
 
 def _declared_size(data: bytes) -> tuple[int, int] | None:
-    """Return width and height as the header of a PNG or JPEG has them, None for others."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
-        width, height = struct.unpack(">II", data[16:24])
+    """Return width and height as the header has them, None for a kind that is not known here.
+
+    Sources: PNG 11.2.2; GIF89a, 18; BITMAPCOREHEADER, BITMAPINFOHEADER; ISO/IEC 15444-1, I.5.3.1 (ihdr); Netpbm;
+    TIFF 6.0, 8; ITU-T T.81, B.2.2. A WebP is never too large: its sides have 14 bits.
+    """
+    for magic, at, order in _SIZES:
+        if magic.match(data) and len(data) >= at + struct.calcsize(order):
+            width, height = struct.unpack_from(order, data, at)
+            return abs(width), abs(height)
+    if data[4:8] == b"jP  " and (at := data.find(b"ihdr", 0, 1000)) >= 0 and len(data) >= at + 12:
+        height, width = struct.unpack_from(">II", data, at + 4)
         return width, height
+    if plain := _NETPBM.match(data):
+        return int(plain[1]), int(plain[2])
+    if data[:2] in (b"II", b"MM"):
+        return _tiff_tag(data, 256) or 0, _tiff_tag(data, 257) or 0
     for marker, start in _jpeg_segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(data) >= start + 7:
             height, width = struct.unpack(">HH", data[start + 3 : start + 7])
@@ -278,20 +305,26 @@ def _webp_orientation(data: bytes) -> int:
 
 
 def _exif_orientation(exif: bytes) -> int:
-    """Return tag 0x0112 of the first directory of a TIFF header (Exif 2.3, 4.6.2), 1 where it has none."""
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    """Return tag 0x0112 (Exif 2.3, 4.6.2), 1 where it has none."""
+    value = _tiff_tag(exif, 0x0112)
+    return value if value is not None and 1 <= value <= 8 else 1
+
+
+def _tiff_tag(data: bytes, wanted: int) -> int | None:
+    """Return a tag, SHORT or LONG, of the first directory of a TIFF header (TIFF 6.0, 2), None where it has none."""
+    order = {b"II": "<", b"MM": ">"}.get(data[:2])
     try:
         if order is None:
-            return 1
-        (start,) = struct.unpack_from(f"{order}I", exif, 4)
-        (count,) = struct.unpack_from(f"{order}H", exif, start)
-        for i in range(count):
-            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", exif, start + 2 + 12 * i)
-            if tag == 0x0112 and kind == 3 and 1 <= value <= 8:
-                return int(value)
+            return None
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+        (count,) = struct.unpack_from(f"{order}H", data, start)
+        for at in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(f"{order}HH", data, at)
+            if tag == wanted and kind in (3, 4):
+                return int(struct.unpack_from(order + ("H" if kind == 3 else "I"), data, at + 8)[0])
     except struct.error:
         pass  # damaged EXIF: the picture itself may be whole
-    return 1
+    return None
 
 
 def _turn(image: Image, orientation: int) -> Image:

@@ -50,7 +50,7 @@ class Live(Closing):
         source: where the frames come from; only that thread reads and closes it from now on.
         timeout_s: longest wait of `read`; the inner source's own `timeout_s`, or 5 s (file: 60 s) when not given.
         reopen: opens the source anew after it was lost.
-        give_up_s: how long to try `reopen`, counted from the last frame; 0 never tries.
+        give_up_s: how long to try `reopen`, counted from the loss, but at least once; 0 never tries.
         close_timeout_s: longest wait of `close` for a hung driver.
 
     Attributes:
@@ -88,7 +88,7 @@ class Live(Closing):
         self._source: Source | None = source
         self._inner_index: int | None = None
         self._last: Frame | None = None
-        self._last_ok_s = time.monotonic()
+        self._lost_s: float | None = None  # monotonic clock at the loss since which no frame came
         self._retry_s = RETRY_FIRST_S
         self._thread = threading.Thread(target=self._capture, name=f"vedette {self.name}", daemon=True)
         self._thread.start()
@@ -102,16 +102,23 @@ class Live(Closing):
         """
         return self._drops
 
-    def read(self) -> Frame | None:
+    def read(self, *, within_s: float | None = None) -> Frame | None:
         """Return the newest frame (of a file: the next), waiting for one; None at the end or after `close`.
+
+        Args:
+            within_s: return None as well when there is none after so long; only `timeout_s` counts when not given.
 
         Raises:
             SourceLost: no frame came in time.
             SourceError: what the inner source raised, as it raised it.
         """
-        wait_s = self._timeout_s + self._give_up_s
+        # A last attempt, begun just in time, may open the source and wait for its first frame.
+        wait_s = self._timeout_s + (self._give_up_s + self._timeout_s if self._give_up_s else 0.0)
+        short = within_s is not None and within_s < wait_s
         with self._changed:
-            if not self._changed.wait_for(lambda: self._frames or self._ended, wait_s):
+            if not self._changed.wait_for(lambda: self._frames or self._ended, within_s if short else wait_s):
+                if short:
+                    return None
                 raise SourceLost(
                     f"{self.name}: no picture for {wait_s:g} s. Check its cable, power and network, and that no "
                     "other program holds it; a slow source needs a longer 'timeout'."
@@ -171,7 +178,7 @@ class Live(Closing):
         gap = 0 if self._inner_index is None else frame.index - self._inner_index - 1
         index = frame.index if self._last is None else self._last.index + 1 + max(0, gap)
         self._inner_index = frame.index
-        self._last_ok_s, self._retry_s = time.monotonic(), RETRY_FIRST_S
+        self._lost_s, self._retry_s = None, RETRY_FIRST_S
         if gap > 0 and self.live:
             self._count("camera", gap)
         if self._last is not None and frame.time_ns <= self._last.time_ns:
@@ -205,8 +212,10 @@ class Live(Closing):
             raise error
         _log.warning("%s; trying again for %g s", error, self._give_up_s)
         self._close_source()
+        if self._lost_s is None:
+            self._lost_s = time.monotonic()
         while not self._stop.is_set():
-            left_s = self._last_ok_s + self._give_up_s - time.monotonic()
+            left_s = self._lost_s + self._give_up_s - time.monotonic()
             if left_s <= 0:
                 tried = f"{self.name}: lost, and not back after {self._give_up_s:g} s"
                 raise SourceLost(f"{tried}: {error}") from error

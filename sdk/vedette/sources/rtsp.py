@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import string
 import time
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import cv2
 
 from vedette.errors import SettingsError, SourceError, SourceLost
-from vedette.sources.capture import Capture, OpenCapture, open_capture, to_rgb
+from vedette.sources.capture import Capture, OpenCapture, open_capture, read_on, to_rgb
 from vedette.sources.uri import SourceURI
 from vedette.types import Closing, Frame
 
@@ -69,19 +70,21 @@ class NetworkCamera(Closing):
             raise SourceError(f"{name} cannot be opened: {_diagnose(address, timed_out=waited)}")
 
     def read(self) -> Frame | None:
-        """Return the next frame, stamped when it arrived; None after `close`.
+        """Return the next frame, stamped when it arrived; None after `close`. A broken picture is passed over.
 
         Raises:
-            SourceLost: the stream ended, or nothing came for `timeout_s`.
+            SourceLost: the stream ended, or no picture came for `timeout_s`.
         """
         if self._capture is None:
             return None
-        start_s = time.monotonic()
-        good, picture = self._capture.read()
+        end_s = time.monotonic() + 0.9 * self.timeout_s
+        good, picture = read_on(self._capture, end_s=end_s)
         now_ns = time.monotonic_ns()
         if not good:
-            waited = time.monotonic() - start_s >= 0.9 * self.timeout_s
-            cause = f"nothing came for {self.timeout_s:g} s" if waited else "the other side ended the stream"
+            waited = time.monotonic() >= end_s
+            cause = (
+                f"no picture came for {self.timeout_s:g} s" if waited else "the other side ended the stream"
+            )
             raise SourceLost(
                 f"{self.name}: lost after {self._index} frames: {cause}. Check the camera and the network; the option "
                 "'give_up' (seconds) makes it try again."
@@ -118,7 +121,7 @@ def _diagnose(address: str, *, timed_out: bool) -> str:
     where = f"{host}, port {port}"
     try:
         socket.create_connection((host, port), _DIAGNOSIS_S).close()
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # UnicodeError: an empty or too long label
         return f"the name {host} is not known in this network; check it, or use the camera's IP address."
     except TimeoutError:
         return f"no answer from {where}; check the address, the camera's power, and any firewall."
@@ -143,7 +146,8 @@ def _http_answer(address: str) -> str:
         host, port, timeout=_DIAGNOSIS_S
     )
     try:
-        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", quote(path, safe=string.punctuation))
         answer = connection.getresponse()
         status, kind = answer.status, answer.headers.get_content_type()
     except (OSError, http.client.HTTPException, ssl.SSLError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from vedette.errors import SourceError, SourceLost
-from vedette.sources.capture import Capture, OpenCapture, open_capture, to_rgb
+from vedette.sources.capture import Capture, OpenCapture, open_capture, read_on, to_rgb
 from vedette.sources.uri import SourceURI
 from vedette.types import Closing, Frame, Image
 
@@ -17,6 +17,8 @@ __all__ = ["VideoFile", "open_video"]
 
 _DEFAULT_FPS = 30.0
 _JUMP_NS = 1_000_000_000
+_LONGEST_WAIT_NS = 10_000_000_000
+_TIMEOUT_S = 60.0  # of decoding, and more than the longest wait
 _SHORTFALL = 0.1
 """Share of a video, in frames and in time, that may be missing at its end: containers estimate their length."""
 
@@ -37,14 +39,18 @@ class VideoFile(Closing):
     """A source of the frames of a video file, turned upright.
 
     Time stamps are those of the file, made to grow strictly where they do not. A frame that cannot be decoded is left
-    out by the decoder. Where the picture changes its size in the middle, OpenCV brings it to the size of the first.
+    out. Where the picture changes its size in the middle, OpenCV brings it to the size of the first.
 
     Args:
         path: the file.
         name: what the user called it; the path when not given.
         real_time: deliver each frame at its time, as a camera would (`live`), and stamp it with the monotonic clock.
+            A gap of more than 10 s is cut to that.
         loop: begin anew at the end; indices and times go on.
         opener: opens the file, see `OpenCapture`.
+
+    Attributes:
+        timeout_s: more than the longest wait for a frame.
 
     Raises:
         SourceError: there is no such file, or no video in it.
@@ -61,6 +67,7 @@ class VideoFile(Closing):
     ) -> None:
         self.name = str(path) if name is None else name
         self.live = real_time
+        self.timeout_s = _TIMEOUT_S
         self._path = _existing(path)
         self._loop = loop
         self._opener = opener
@@ -81,7 +88,7 @@ class VideoFile(Closing):
             SourceLost: the file is damaged or cut off: the frames end well before the time that it declares.
         """
         while self._capture is not None:
-            good, picture = self._capture.read()
+            good, picture = read_on(self._capture)
             if good:
                 image = to_rgb(picture)
                 self._time_ns = self._media_time_ns(self._capture)
@@ -134,6 +141,8 @@ class VideoFile(Closing):
             return Frame(image, index, self._time_ns, time.monotonic_ns(), self.name)
         if self._start_ns is None:
             self._start_ns = time.monotonic_ns() - self._time_ns
+        too_long_ns = self._start_ns + self._time_ns - time.monotonic_ns() - _LONGEST_WAIT_NS
+        self._start_ns -= max(0, too_long_ns)
         due_ns = self._start_ns + self._time_ns
         self._closed.wait(max(0, due_ns - time.monotonic_ns()) / 1e9)
         return Frame(image, index, due_ns, time.monotonic_ns(), self.name)
