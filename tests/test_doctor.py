@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import os
 import shutil
@@ -18,7 +19,8 @@ from vedette import doctor
 from vedette.board import Board
 from vedette.doctor import Check, examine
 from vedette.engines import litert
-from vedette.errors import EngineError, ModelError
+from vedette.errors import EngineError, ModelError, SourceError
+from vedette.sources import v4l2
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -163,10 +165,84 @@ def test_no_camera_is_a_warning(monkeypatch: pytest.MonkeyPatch, without: Callab
     assert "demo://" in check.remedy
 
 
-def test_cameras_are_listed(monkeypatch: pytest.MonkeyPatch, without: Callable[..., None]) -> None:
+CAPTURE, CODEC = 0x1, 0x8000  # capability bits of linux/videodev2.h
+USB = [("/dev/video0", "uvcvideo", CAPTURE), ("/dev/video1", "uvcvideo", 0x0080_0000)]
+PI_4 = [("/dev/video10", "bcm2835-codec", CODEC), ("/dev/video13", "bcm2835-isp", CAPTURE)]
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[tuple[str, str, int]]], None]:
+    """Put video nodes into /dev: path, driver, capability bits; no driver: it may not be opened."""
+
+    def put(found: list[tuple[str, str, int]]) -> None:
+        drivers = {path: (driver, caps) for path, driver, caps in found}
+
+        def query(path: str) -> v4l2.VideoNode:
+            driver, caps = drivers[path]
+            if not driver:
+                raise SourceError(v4l2.explain(path, errno.EACCES, ()))
+            return v4l2.VideoNode(path, driver, "card", "bus", caps)
+
+        monkeypatch.setattr(Path, "glob", lambda *_: iter([Path(path) for path in drivers]))
+        monkeypatch.setattr(v4l2, "query_node", query)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "detail"),
+    [
+        pytest.param(USB, "ok", "/dev/video0", id="USB camera with its metadata node"),
+        pytest.param(PI_4, "warn", "/dev/video10, /dev/video13: none is a camera", id="codecs of a board"),
+        pytest.param([*PI_4, *USB], "ok", "/dev/video0", id="both"),
+        pytest.param([("/dev/video0", "", 0)], "warn", "usermod -aG video", id="not permitted"),
+    ],
+)
+def test_only_cameras_count_as_such(
+    nodes: Callable[[list[tuple[str, str, int]]], None],
+    without: Callable[..., None],
+    found: list[tuple[str, str, int]],
+    status: str,
+    detail: str,
+) -> None:
     without("picamera2")
-    monkeypatch.setattr(Path, "glob", lambda *_: iter([Path("/dev/video1"), Path("/dev/video0")]))
-    assert doctor._camera() == Check("camera", "ok", "/dev/video0, /dev/video1")
+    nodes(found)
+    check = doctor._camera()
+
+    assert check.status == status
+    assert check.detail == detail if status == "ok" else detail in check.detail
+    assert bool(check.remedy) == (status != "ok")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "detail"),
+    [
+        pytest.param("[{'Num': 0}]", "ok", "picamera2", id="a camera"),
+        pytest.param("[]", "warn", "picamera2 finds no camera: none is connected", id="no camera"),
+        pytest.param("1 / 0", "warn", "picamera2 finds no camera: ZeroDivisionError", id="broken"),
+        pytest.param("__import__('time').sleep(60)", "warn", "picamera2 hangs", id="hangs"),
+    ],
+)
+def test_picamera2_is_asked_for_cameras(
+    nodes: Callable[[list[tuple[str, str, int]]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    code: str,
+    status: str,
+    detail: str,
+) -> None:
+    nodes(PI_4)
+    (tmp_path / "picamera2.py").write_text(
+        f"class Picamera2:\n    @staticmethod\n    def global_camera_info():\n        return {code}\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(doctor, "PROBE_TIMEOUT_S", 1.5 if "sleep" in code else 30)
+    check = doctor._camera()
+
+    assert check.status == status
+    assert detail in check.detail
+    assert bool(check.remedy) == (status != "ok")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ PUBLIC = [
     "run",
 ]
 HEAVY = {
+    "cryptography",
     "ai_edge_litert",
     "cv2",
     "jax",

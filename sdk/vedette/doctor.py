@@ -21,6 +21,10 @@ from vedette.zoo import bundled
 __all__ = ["Check", "examine"]
 
 PROBE_TIMEOUT_S = 60
+_ASK_PICAMERA2 = """
+import picamera2, sys
+sys.exit(None if picamera2.Picamera2.global_camera_info() else "none is connected")
+"""
 PACKAGES = {"numpy": "numpy", "opencv-python-headless": "cv2"}
 
 
@@ -104,8 +108,8 @@ def _version(package: str) -> str:
         return ""
 
 
-def _probe(code: str) -> str:
-    """Run `code` in a child process; return nothing when that works, else what went wrong."""
+def _probe(code: str, verdict: str = "does not load") -> str:
+    """Run `code` in a child process; return nothing when that works, else `verdict` and what went wrong."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
@@ -117,7 +121,7 @@ def _probe(code: str) -> str:
     if done.returncode == 0:
         return ""
     why = (done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"])[-1]
-    return f"does not load: {why}"
+    return f"{verdict}: {why}"
 
 
 def _model(name: str) -> Check:
@@ -132,14 +136,32 @@ def _model(name: str) -> Check:
 
 
 def _camera() -> Check:
+    """Ask picamera2 and the video nodes; a board has nodes of its codecs and receivers without any camera."""
     nodes = sorted(str(p) for p in Path("/dev").glob("video*"))
-    has_picamera2 = importlib.util.find_spec("picamera2") is not None
-    if has_picamera2 or nodes:
-        ways = (["picamera2"] if has_picamera2 else []) + nodes
-        return Check("camera", "ok", ", ".join(ways))
-    return Check(
-        "camera", "warn", "no /dev/video* and no picamera2", "demo://, files and network streams work without"
-    )
+    found, problems = _usb_cameras(nodes)
+    if importlib.util.find_spec("picamera2") is not None:
+        why = _probe(_ASK_PICAMERA2, "finds no camera")
+        (problems if why else found).insert(0, f"picamera2 {why}".rstrip())
+    if found:
+        return Check("camera", "ok", ", ".join(found))
+    if nodes and not problems:
+        problems = [f"{', '.join(nodes)}: none is a camera"]
+    detail = "; ".join(problems) or "no /dev/video* and no picamera2"
+    return Check("camera", "warn", detail, "demo://, files and network streams work without")
+
+
+def _usb_cameras(nodes: list[str]) -> tuple[list[str], list[str]]:
+    """Return those of `nodes` that are cameras, and why the first that cannot be asked cannot."""
+    from vedette.sources import v4l2
+
+    cameras, problems = [], []
+    for path in nodes:
+        try:
+            if v4l2.refusal(v4l2.query_node(path)) is None:
+                cameras.append(path)
+        except VedetteError as error:
+            problems.append(str(error))
+    return cameras, problems[:1]
 
 
 def _web() -> Check:

@@ -118,6 +118,8 @@ def test_tokens_and_cookies() -> None:
     assert not access.accepts_cookie(TOKEN)
     assert not access.accepts_cookie("")
     assert TOKEN not in access.cookie_value
+    assert make_access("0.0.0.0", 8081, token=TOKEN).accepts_cookie(access.cookie_value)  # the next run
+    assert not make_access("0.0.0.0", 8080, token=TOKEN + "x").accepts_cookie(access.cookie_value)
 
 
 def test_without_a_token_nothing_is_accepted_as_one() -> None:

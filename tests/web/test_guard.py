@@ -113,7 +113,6 @@ def test_the_token_in_the_address_is_taken_out_of_it(guarded: Dashboard) -> None
     assert "SameSite=strict" in cookie
     assert TOKEN not in cookie
     assert get(guarded, "/api/stats", Cookie=cookie.partition(";")[0]).status_code == 200
-    assert guarded.url.endswith(f"/?token={TOKEN}")
 
 
 def test_the_token_posted(guarded: Dashboard) -> None:
@@ -133,3 +132,28 @@ def test_guessing_is_slowed_down_and_the_right_token_is_not_told_apart(guarded: 
     ):
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) <= 60
+
+
+def test_who_is_logged_in_is_not_locked_out_by_others(guarded: Dashboard) -> None:
+    """Behind a proxy or a tunnel all come from one address."""
+    cookie = get(guarded, f"/?token={TOKEN}").headers["set-cookie"].partition(";")[0]
+    for k in range(12):
+        get(guarded, "/api/stats", Authorization=f"Bearer guess {k}")
+    assert get(guarded, "/api/stats", Authorization=f"Bearer {TOKEN}").status_code == 429
+    assert get(guarded, "/api/stats", Cookie=cookie).status_code == 200
+
+
+def test_a_cookie_of_an_earlier_run_locks_nobody_out(guarded: Dashboard) -> None:
+    """The page of yesterday asks every second."""
+    stale = f"vedette_{guarded.address[1]}=yesterday"
+    answers = [get(guarded, "/api/stats", Cookie=stale) for _ in range(12)]
+    assert [a.status_code for a in answers] == [401] * 12
+    assert "Max-Age=0" in answers[-1].headers["set-cookie"]
+    assert post(guarded, "/login", TOKEN).status_code == 204
+
+
+def test_the_address_shows_a_token_only_where_it_was_made_up(guarded: Dashboard) -> None:
+    assert guarded.url == f"http://127.0.0.1:{guarded.address[1]}/"
+    with Dashboard(port=0, token="auto") as opened:
+        assert opened.url.endswith(f"/?token={opened.token}")
+        assert get(opened, opened.url.partition(f":{opened.address[1]}")[2]).status_code == 303

@@ -254,7 +254,7 @@ def test_log_in_with_the_token(browser: Any, pump: START_PUMP) -> None:
 
 
 def test_the_address_with_the_token_opens_the_page_and_hides_it(browser: Any, pump: START_PUMP) -> None:
-    with Dashboard(port=0, token=TOKEN) as dashboard:
+    with Dashboard(port=0, token="auto") as dashboard:
         running = pump(dashboard)
         context = browser.new_context()
         tab = Tab(context.new_page(), dashboard)

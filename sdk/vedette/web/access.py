@@ -37,12 +37,15 @@ class Access:
         any_ip: whether any literal IP address will do; so where all addresses are bound.
         token: the secret, None where everybody on this machine may watch.
         cookie: name of the cookie that remembers a login; differs by port, as cookies do not.
+        cookie_value: what it says. The token cannot be read from it, and trying tokens by way of it costs time: it is
+            let in without a wait.
     """
 
     hosts: frozenset[str]
     any_ip: bool
     token: str | None
     cookie: str
+    cookie_value: str
 
     def allows_host(self, header: str) -> bool:
         """Tell whether a request with this Host header is meant for us."""
@@ -52,11 +55,6 @@ class Access:
     def accepts(self, token: str) -> bool:
         """Tell, in constant time, whether `token` is the right one."""
         return self.token is not None and hmac.compare_digest(token.encode(), self.token.encode())
-
-    @property
-    def cookie_value(self) -> str:
-        """What the cookie of somebody who is logged in says; the token cannot be read from it."""
-        return hmac.new((self.token or "").encode(), b"vedette dashboard cookie", hashlib.sha256).hexdigest()
 
     def accepts_cookie(self, value: str) -> bool:
         """Tell, in constant time, whether `value` is that of somebody who is logged in."""
@@ -83,7 +81,13 @@ def make_access(host: str, port: int, *, token: str | None, allowed_hosts: tuple
         )
     everywhere = host in ("", "0.0.0.0", "::")
     names = {*_LOOPBACK_NAMES, host, *allowed_hosts, *(_own_names() if public else ())}
-    return Access(frozenset(n.lower().strip("[]") for n in names if n), everywhere, token, f"vedette_{port}")
+    hosts = frozenset(n.lower().strip("[]") for n in names if n)
+    return Access(hosts, everywhere, token, f"vedette_{port}", _cookie_value(token) if token else "")
+
+
+def _cookie_value(token: str) -> str:
+    """Return the same in every run, at a price for who tries tokens: scrypt (RFC 7914), 16 MiB and some 0.1 s."""
+    return hashlib.scrypt(token.encode(), salt=b"vedette dashboard cookie", n=2**14, r=8, p=1).hex()
 
 
 def host_name(header: str) -> str | None:

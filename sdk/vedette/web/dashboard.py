@@ -30,6 +30,7 @@ MAX_PX = 1280
 """Longest side of the streamed picture; the snapshot has the full size."""
 
 _BOARD_EVERY_S = 2.0
+_VISITORS = 48  # connections beside those who watch: pages, figures, snapshots
 _OPTIONS = ("hosts", "max_viewers", "quality", "token")
 
 
@@ -80,10 +81,11 @@ class Dashboard(Closing):
         self._stats, self._pictures = Stats(), Pictures(max_px=MAX_PX, quality=quality)
         self._board, self._board_s = Board(), -_BOARD_EVERY_S
         self._limit, self._closed = max_viewers, False
+        self._made_up = token == "auto"
         listener = thread.bind(host, port)
         self.address: tuple[str, int] = host or "0.0.0.0", listener.getsockname()[1]
         self._access = make_access(host, self.address[1], token=token, allowed_hosts=allowed_hosts)
-        self._server = thread.ServerThread(listener, self._make_app)
+        self._server = thread.ServerThread(listener, self._make_app, max_connections=max_viewers + _VISITORS)
 
     @property
     def token(self) -> str | None:
@@ -92,10 +94,10 @@ class Dashboard(Closing):
 
     @property
     def url(self) -> str:
-        """The address to open in a browser, with the token if there is one."""
+        """The address to open in a browser; with the token where that was made up, for then nobody knows it yet."""
         host, port = self.address
         name = _outward_address() if host in ("0.0.0.0", "::") else host
-        query = f"?token={quote(self.token, safe='')}" if self.token else ""
+        query = f"?token={quote(self.token, safe='')}" if self.token and self._made_up else ""
         return f"http://{f'[{name}]' if ':' in name else name}:{port}/{query}"
 
     @property

@@ -101,16 +101,19 @@ class Guard:
             return None
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         cookie = cookies(request.headers.get("cookie", "")).get(self._access.cookie, "")
-        if not bearer and not cookie:
-            return self._ask(request)
+        if self._access.accepts_cookie(cookie):
+            return None  # whatever others at the same address do, such as behind a proxy
+        if not bearer:  # a cookie of an earlier run is no try
+            return self._forget(request) if cookie else self._ask(request)
         if waiting := self._waiting(request):
             return waiting
-        if self._access.accepts(bearer) or self._access.accepts_cookie(cookie):
-            return None
-        return self._wrong(request)
+        return None if self._access.accepts(bearer) else self._wrong(request)
 
     def _wrong(self, request: Request) -> Response:
         self._attempts.wrong(_address(request))
+        return self._forget(request)
+
+    def _forget(self, request: Request) -> Response:
         answer = self._ask(request)
         answer.delete_cookie(self._access.cookie, httponly=True, samesite="strict")
         return answer
