@@ -42,7 +42,7 @@ def make_results(index: int, *, size_wh: tuple[int, int] = (320, 240), drops: in
         MappingProxyType({"faces": MODEL}),
         MappingProxyType({"faces": 12_000_000}),
         now_ns,
-        MappingProxyType({"newer frame": drops}),
+        MappingProxyType({"late": drops}),
     )
 
 

@@ -190,7 +190,7 @@ def test_figures(dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
             "engine": MODEL.engine,
         }
     ]
-    assert figures["drops"] == {"newer frame": 2}
+    assert figures["drops"] == {"late": 2}
     assert figures["counts"] == {"faces": {"face": 1}}
     assert figures["stages_ms"]["faces"]["p99"] == 12
     assert figures["age_ms"]["p50"] >= 30
