@@ -108,6 +108,62 @@ def test_a_bad_model_is_refused_in_one_sentence(tmp_path: Path, data: bytes, mes
     assert str(path) in str(caught.value)
 
 
+def with_member(raw: bytes) -> bytes:
+    buffer = io.BytesIO(NETWORK)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("vedette.json", raw)
+    return buffer.getvalue()
+
+
+def deflated() -> bytes:
+    """Return a model whose contract is packed, and broken within."""
+    buffer = io.BytesIO(NETWORK)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("vedette.json", json.dumps(CONTRACT))
+    data = bytearray(buffer.getvalue())
+    start = data.index(b"vedette.json") + len("vedette.json")
+    data[start : start + 8] = b"\xff" * 8
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(deflated(), id="zlib.error"),
+        pytest.param(with_member(b"[]"), id="a list"),
+        pytest.param(with_member(b'"x"'), id="a string"),
+        pytest.param(with_member(b"[" * 100_000), id="nested without end"),
+        pytest.param(with_member(b"\xff\xfe"), id="no text"),
+        pytest.param(
+            model_bytes({**CONTRACT, "input": {**CONTRACT["input"], "size_wh": [float("inf"), 5]}}),
+            id="infinite",
+        ),
+    ],
+)
+def test_what_stands_in_the_contract_never_escapes(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "bad.tflite"
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match=r"bad\.tflite"):
+        open_model_file(path)
+
+
+def test_no_flipped_bit_of_the_appended_zip_escapes(tmp_path: Path) -> None:
+    """A bit here and there: the fields of a zip's directory lead zipfile astray in many ways."""
+    golden = {"image": "golden.png", "tolerance_px": 2, "detections": []}
+    data = model_bytes(
+        {**CONTRACT, "golden": golden, "flatbuffer_sha256": hashlib.sha256(NETWORK).hexdigest()}
+    )
+    path = tmp_path / "flipped.tflite"
+    refused = 0
+    for place in range(len(NETWORK), len(data), 3):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
+        try:
+            open_model_file(path)
+        except ModelError:
+            refused += 1
+    assert refused > (len(data) - len(NETWORK)) / 6  # what is left are dates, attributes and the like
+
+
 def test_a_missing_model_says_where(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no model file at .*gone\.tflite"):
         open_model_file(tmp_path / "gone.tflite")

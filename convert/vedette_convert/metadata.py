@@ -11,6 +11,8 @@ from typing import Any
 
 import flatbuffers
 
+from vedette_convert.graph import pack, unpack
+
 __all__ = ["add_metadata", "describe"]
 
 IDENTIFIER = b"M001"
@@ -25,16 +27,14 @@ def add_metadata(network: bytes, contract: Mapping[str, Any]) -> bytes:
     """Return the flatbuffer `network` with the contract's facts in its metadata buffer."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(network, 0))
+    model = unpack(network)
     names = [t.name.decode() for t in _outputs(model)]
     entry, buffer = schema.MetadataT(), schema.BufferT()
     buffer.data = describe(contract, names)
     entry.name, entry.buffer = BUFFER, len(model.buffers)
     model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(network) + 4096)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    model.metadata = [*(m for m in model.metadata or () if m.name != BUFFER), entry]
+    return pack(model)
 
 
 def _outputs(model: Any) -> list[Any]:

@@ -6,25 +6,25 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from vedette.contract import open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import SinkError
-from vedette.models.face import FaceDetector
+from vedette.models.golden import record
 from vedette.sources.images import decode_image
+from vedette_convert.metadata import add_metadata
 
-__all__ = ["package"]
+__all__ = ["package", "replace_file"]
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip's times say nothing, so that the same run gives the same bytes
 
 
 def package(network: bytes, contract: Mapping[str, Any], golden: bytes, out: Path) -> None:
-    """Write `network` with its contract and golden sample to `out`, whole or not at all.
+    """Write `network` with its metadata, contract and golden sample to `out`, whole or not at all.
 
     The golden answer is what the packaged model itself says of the picture, through the device's own code.
 
@@ -38,24 +38,32 @@ def package(network: bytes, contract: Mapping[str, Any], golden: bytes, out: Pat
         SinkError: `out` cannot be written.
         ModelError: the network does not keep the contract.
     """
-    part = out.with_name(f".{out.stem}.part.tflite")
+    described = add_metadata(network, contract)
+    told = {**contract, "flatbuffer_sha256": hashlib.sha256(described).hexdigest()}
+    with replace_file(out) as part:
+        part.write_bytes(_bundle(described, told, golden))
+        answer = {"image": "golden.png", **_ask(part, golden)}
+        part.write_bytes(_bundle(described, {**told, "golden": answer}, golden))
+
+
+@contextmanager
+def replace_file(out: Path) -> Iterator[Path]:
+    """Give a file beside `out` to write; it takes `out`'s place at the end, unless something was raised.
+
+    Raises:
+        SinkError: it cannot be written; `out` is untouched.
+    """
+    part = out.with_name(f".{out.stem}.part{out.suffix}")
     try:
-        digest = {"flatbuffer_sha256": hashlib.sha256(network).hexdigest()}
-        part.write_bytes(_bundle(network, {**contract, **digest}, golden))
-        answer = {
-            "image": "golden.png",
-            "tolerance_px": 2.0,
-            "tolerance_score": 0.05,
-            "detections": _ask(part, golden),
-        }
-        part.write_bytes(_bundle(network, {**contract, **digest, "golden": answer}, golden))
+        yield part
         part.replace(out)
     except OSError as error:
         raise SinkError(
             f"cannot write {out}: {error.strerror}. The old file, if any, is untouched."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _bundle(network: bytes, contract: Mapping[str, Any], golden: bytes) -> bytes:
@@ -70,10 +78,8 @@ def _bundle(network: bytes, contract: Mapping[str, Any], golden: bytes) -> bytes
     return buffer.getvalue()
 
 
-def _ask(model: Path, golden: bytes) -> Sequence[Mapping[str, Any]]:
+def _ask(model: Path, golden: bytes) -> dict[str, Any]:
     picture = decode_image(golden, label="golden.png")
     file = open_model_file(model)
-    with FaceDetector(LiteRTEngine(file.data, threads=1), file) as detector:
-        found = detector.detect(picture)
-    rounded = [a.astype(np.float64).round(3).tolist() for a in (found.xyxy, found.score, found.landmarks)]
-    return [{"box": b, "score": s, "landmarks": p} for b, s, p in zip(*rounded, strict=True)]
+    with LiteRTEngine(file.data, label=model.name, threads=1) as engine:
+        return record(engine, file, picture)

@@ -10,8 +10,9 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +32,9 @@ __all__ = [
 
 SCHEMA = 1
 MEMBER = "vedette.json"
+_DAMAGE = (zipfile.BadZipFile, KeyError, zlib.error, OSError, EOFError, RuntimeError)
+"""What zipfile raises on a damaged file; RuntimeError where it seems encrypted or packed in an unknown way, and from
+JSON that is nested too deeply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,13 @@ class OutputContract:
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A stored picture and the stored answer: box in pixels, score, landmarks."""
+    """A stored picture and the stored answer: detections (box in pixels, score, ...), or a summary of raw outputs."""
 
     image: bytes
     tolerance_px: float
     tolerance_score: float
     detections: tuple[Mapping[str, Any], ...]
+    outputs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +111,12 @@ def open_model_file(path: Path) -> ModelFile:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             contract = _parse(json.loads(archive.read(MEMBER)), archive)
             _check_flatbuffer(data, archive)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except _DAMAGE as error:
         raise ModelError(
             f"{path} carries no complete Vedette contract ({error}). Either it was cut short, so copy it again, or it "
             "was not made by `vedette convert`."
         ) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ModelError(f"{path}: its {MEMBER} is not valid: {error}. Convert the model again.") from error
     return ModelFile(path, data, hashlib.sha256(data).hexdigest(), contract)
 
@@ -138,7 +143,9 @@ def _check_flatbuffer(data: bytes, archive: zipfile.ZipFile) -> None:
         )
 
 
-def _parse(raw: dict[str, Any], archive: zipfile.ZipFile) -> Contract:
+def _parse(raw: Any, archive: zipfile.ZipFile) -> Contract:
+    if not isinstance(raw, dict):
+        raise ValueError("it holds no object")
     if raw.get("schema") != SCHEMA:
         raise ValueError(f"schema {raw.get('schema')!r}, this version reads {SCHEMA}; update vedette")
     try:
@@ -184,6 +191,7 @@ def _parse_golden(raw: dict[str, Any] | None, archive: zipfile.ZipFile) -> Golde
         float(raw["tolerance_px"]),
         float(raw.get("tolerance_score", 0.05)),
         tuple(MappingProxyType(dict(d)) for d in raw["detections"]),
+        MappingProxyType(dict(raw.get("outputs", {}))),
     )
 
 

@@ -16,7 +16,7 @@ from vedette.contract import open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import SinkError, VedetteError
 from vedette_convert.package import package
-from vedette_convert.run import convert_run
+from vedette_convert.run import convert
 
 pytestmark = [needs_tensorflow, pytest.mark.timeout(300)]
 
@@ -70,7 +70,7 @@ def test_other_runtimes_find_the_standard_metadata(face_model):
 
 
 def test_it_is_made_again_to_the_byte_and_int8_follows_float(face_run, face_model, tmp_path):
-    agreements = convert_run(face_run.run, tmp_path / "again.tflite")
+    agreements = convert(face_run.run, tmp_path / "again.tflite").chosen.outputs
     assert (tmp_path / "again.tflite").read_bytes() == face_model.read_bytes()
     assert len(agreements) == 9
     for agreement in agreements:
@@ -100,7 +100,7 @@ def test_a_run_that_lacks_a_file_is_refused(face_run, tmp_path, name):
     run = tmp_path / "run"
     shutil.copytree(face_run.run, run, ignore=shutil.ignore_patterns("backup", name))
     with pytest.raises(VedetteError, match=name):
-        convert_run(run, tmp_path / "out.tflite")
+        convert(run, tmp_path / "out.tflite")
     assert not list(tmp_path.glob("*.tflite"))
 
 
@@ -109,7 +109,7 @@ def test_a_damaged_contract_is_refused(face_run, tmp_path):
     shutil.copytree(face_run.run, run, ignore=shutil.ignore_patterns("backup"))
     (run / "contract.json").write_text('{"schema": 1,')
     with pytest.raises(VedetteError, match=r"contract\.json"):
-        convert_run(run, tmp_path / "out.tflite")
+        convert(run, tmp_path / "out.tflite")
 
 
 def test_a_damaged_network_is_refused_with_the_converters_words(face_run, tmp_path):
@@ -117,7 +117,7 @@ def test_a_damaged_network_is_refused_with_the_converters_words(face_run, tmp_pa
     shutil.copytree(face_run.run, run, ignore=shutil.ignore_patterns("backup"))
     (run / "model.keras").write_bytes(b"no zip")
     with pytest.raises(VedetteError, match=r"converting .*model\.keras failed"):
-        convert_run(run, tmp_path / "out.tflite")
+        convert(run, tmp_path / "out.tflite")
 
 
 def test_what_stands_there_stays_when_writing_fails(face_model, tmp_path):
@@ -144,4 +144,5 @@ def test_no_run_at_all_is_one_sentence_on_the_command_line(tmp_path):
     )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
+    assert "there is nothing at" in done.stderr
     assert "none" in done.stderr

@@ -1,0 +1,63 @@
+"""The golden sample: a picture and an answer inside the model file, recorded at conversion, replayed on devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from vedette.contract import ModelFile
+from vedette.models.classify import Classifier
+from vedette.models.detect import Detector
+from vedette.models.face import FaceDetector
+from vedette.models.maps import MapDetector, golden_answer
+from vedette.models.raw import RawNetwork
+from vedette.types import Engine, Image, ModelInfo
+
+__all__ = ["HEADS", "Replayer", "open_replayer", "record"]
+
+TOLERANCE_PX = 2.0
+TOLERANCE_SCORE = 0.05
+
+
+class Replayer(Protocol):
+    """A model that can replay its golden sample."""
+
+    info: ModelInfo
+
+    def replay_golden(self) -> str:
+        """Return what was compared; raise VedetteError where the answer differs."""
+        ...
+
+
+HEADS: Mapping[str, Callable[[Engine, ModelFile], Replayer]] = {
+    "face": FaceDetector,
+    "detect": Detector,
+    "classify": Classifier,
+}
+"""Type of the contract's head -> the model that decodes it; the raw outputs are compared where there is none."""
+
+
+def open_replayer(engine: Engine, model: ModelFile) -> Replayer:
+    """Return the model of `model`'s task on `engine`; whoever opened the engine closes it.
+
+    Raises:
+        ModelError: the network does not keep its contract.
+    """
+    return HEADS.get(str(model.contract.head.get("type")), RawNetwork)(engine, model)
+
+
+def record(engine: Engine, model: ModelFile, picture: Image) -> dict[str, Any]:
+    """Return what `model` says of `picture`, (H, W, 3) uint8 RGB, as its contract stores it; without the picture.
+
+    Raises:
+        ModelError: the network does not keep its contract.
+    """
+    found = open_replayer(engine, model)
+    stored: dict[str, Any] = {
+        "tolerance_px": TOLERANCE_PX,
+        "tolerance_score": TOLERANCE_SCORE,
+        "detections": [],
+    }
+    if isinstance(found, MapDetector | FaceDetector):
+        return {**stored, "detections": golden_answer(found.detect(picture))}
+    return {**stored, "outputs": RawNetwork(engine, model).answer(picture)}
