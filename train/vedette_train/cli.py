@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import fields
 from functools import partial
 from typing import Any
@@ -39,13 +40,25 @@ def _train(task: str, options: argparse.Namespace) -> int:
     settings = read_settings(recipe.Settings, options.config, given)
     try:
         from vedette_train.fit import fit
+        from vedette_train.report import write_report
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"training needs Keras and a backend ({error.name} is missing): pip install 'vedette[train]', and set "
             "KERAS_BACKEND to jax, torch or tensorflow."
         ) from error
-    fit(settings, partial(recipe.job, settings), run, say=partial(print, flush=True))
+    bar, worker = sys.stdout.isatty(), _join_other_hosts()
+    fit(settings, partial(recipe.job, settings), run, say=partial(print, flush=True), bar=bar, worker=worker)
     contract = recipe.export(settings, run)
     size = "x".join(map(str, contract["input"]["size_wh"]))
-    print(f"{run}: exported at {size}, threshold {contract['threshold']}")
+    print(f"{run}: exported at {size}, threshold {contract['threshold']}; see {write_report(run)}")
     return 0
+
+
+def _join_other_hosts() -> int:
+    """Join the hosts that Keras' own variables name, where they do, and return the number of this one."""
+    if "KERAS_DISTRIBUTION_NUM_PROCESSES" not in os.environ:
+        return 0
+    import keras
+
+    keras.distribution.initialize()
+    return int(os.environ.get("KERAS_DISTRIBUTION_PROCESS_ID", "0"))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vedette.ops.boxes import iou_matrix
 
-__all__ = ["Judged", "average_precision", "best_threshold", "judge", "landmark_error"]
+__all__ = ["Judged", "average_precision", "best_threshold", "judge", "landmark_error", "precision_recall"]
 
 Floats = NDArray[np.float32]
 MATCH_IOU = 0.5
@@ -96,6 +96,12 @@ def best_threshold(pictures: Sequence[Judged]) -> tuple[float, float, float]:
         return 1.0, 0.0, 0.0
     best = int(np.argmax(2 * precision * recall / np.maximum(precision + recall, 1e-9)))
     return float(score[best]), float(precision[best]), float(recall[best])
+
+
+def precision_recall(pictures: Sequence[Judged]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return recall and precision (n,), one pair for each detection, best first."""
+    precision, recall, _ = _curve(pictures)
+    return recall, precision
 
 
 def _curve(pictures: Sequence[Judged]) -> tuple[NDArray[np.float64], NDArray[np.float64], Floats]:

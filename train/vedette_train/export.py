@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.errors import MissingDependencyError
 from vedette.heads import face
 from vedette.ops.images import letterbox
 from vedette.types import Image, Tensor
+from vedette_train.artefacts import write_golden, write_references
 from vedette_train.data.faces import face_free_photos, read_faces
 from vedette_train.data.pictures import read_rgb
 from vedette_train.data.scenes import Scenes
-from vedette_train.evaluate import best_threshold, judge
+from vedette_train.evaluate import Judged, average_precision, best_threshold, judge, precision_recall
+from vedette_train.folder import kept_network
 from vedette_train.models.face import STRIDES, face_network
+from vedette_train.plots import draw_precision
 
 __all__ = ["NMS_IOU", "PAD_VALUE", "FloatDetector", "export_faces"]
 
@@ -29,7 +29,7 @@ PAD_VALUE = 114
 CALIBRATION_PICTURES = 200
 THRESHOLD_PHOTOS = 400
 SCENE_SIDE = 320
-GOLDEN_SIDE = 128
+REFERENCES = 4
 TRAINING_DATA = (
     "faces/web: web photos of Sun, Wang, Tang (CVPR 2013); research",
     "faces/people: LFW, University of Massachusetts, people of the train split; research",
@@ -48,10 +48,15 @@ class FloatDetector:
     def detect(self, image: Image, *, min_score: float) -> tuple[NDArray[np.float32], ...]:
         """Return xyxy (n, 4), score (n,) and landmarks (n, 5, 2) in pixels of `image`, (H, W, 3) uint8 RGB."""
         fitted, box = letterbox(image, self._size_wh, pad_value=PAD_VALUE)
-        raw = self._network.predict_on_batch(fitted[None].astype(np.float32) / 255)
+        raw = self._network.predict_on_batch(_real(fitted)[None])
         tensors = [Tensor(name, np.asarray(raw[name]), 0.0, 0) for name in _output_names()]
         xyxy, score, points = face.decode(tensors, STRIDES, min_score=min_score, nms_iou=NMS_IOU)
         return box.to_picture(xyxy), score, box.to_picture(points)
+
+
+def _real(image: Image) -> NDArray[np.float32]:
+    """Return the real values that the network takes for `image`, uint8."""
+    return image.astype(np.float32) / np.float32(255)
 
 
 def _output_names() -> list[str]:
@@ -59,29 +64,34 @@ def _output_names() -> list[str]:
 
 
 def export_faces(run: Path, data: Path, size_wh: tuple[int, int]) -> dict[str, Any]:
-    """Write ``model.keras``, ``contract.json``, ``calibration.npz`` and ``golden.png`` into `run`.
+    """Write ``model.keras``, ``contract.json``, ``calibration.npz``, ``golden.png`` and figures into `run`.
 
     Args:
-        run: a folder that `vedette_train.recipes.faces.train` wrote.
+        run: a folder that `vedette_train.fit` wrote.
         data: as given for training; the threshold is tuned on the val splits.
         size_wh: input size of the exported network, multiples of 32.
 
     Returns:
         The contract.
     """
-    network = face_network(size_wh)
-    network.load_weights(str(run / "ema.weights.h5"))
+    network = kept_network(face_network(size_wh), run)
     network.save(run / "model.keras")
-    threshold = _tune(FloatDetector(network, size_wh), data)
+    judged = _judged(FloatDetector(network, size_wh), data)
+    threshold = round(best_threshold(judged)[0], 2)
     contract = _contract(size_wh, threshold)
     (run / "contract.json").write_text(json.dumps(contract, indent=2))
+    (run / "metrics.json").write_text(json.dumps({"float": {"ap50": round(average_precision(judged), 4)}}))
+    draw_precision(run / "pr_curves.png", {"face": precision_recall(judged)})
     np.savez_compressed(run / "calibration.npz", images=_calibration(data, size_wh))
-    cv2.imwrite(str(run / "golden.png"), _golden())
+    val = read_faces(data, split="val")
+    pictures = [read_rgb(photo.path) for photo in val[:: max(1, len(val) // REFERENCES)][:REFERENCES]]
+    write_references(run, pictures, lambda image: _real(letterbox(image, size_wh, pad_value=PAD_VALUE)[0]))
+    write_golden(run)
     return contract
 
 
-def _tune(detector: FloatDetector, data: Path) -> float:
-    """Return the score with the best F1 over val photos and as many scenes made of them."""
+def _judged(detector: FloatDetector, data: Path) -> list[Judged]:
+    """Return the detector's answers for val photos and for as many scenes made of them."""
     photos = read_faces(data, split="val")
     scenes = Scenes(photos, face_free_photos(data), SCENE_SIDE)
     rng = np.random.default_rng(2)
@@ -92,7 +102,7 @@ def _tune(detector: FloatDetector, data: Path) -> float:
             found = detector.detect(image, min_score=0.1)
             sure = faces.sure
             judged.append(judge(*found, wanted=faces.xyxy[sure], ignored=faces.xyxy[~sure]))
-    return round(best_threshold(judged)[0], 2)
+    return judged
 
 
 def _contract(size_wh: tuple[int, int], threshold: float) -> dict[str, Any]:
@@ -133,13 +143,3 @@ def _calibration(data: Path, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         image = read_rgb(photos[int(rng.integers(len(photos)))].path) if plain else scenes.make(rng).image
         pictures.append(letterbox(image, size_wh, pad_value=PAD_VALUE)[0])
     return np.stack(pictures)
-
-
-def _golden() -> Image:
-    """Return a small BGR crop of scikit-image's astronaut, a public-domain photo by NASA, with one face."""
-    spec = importlib.util.find_spec("skimage")
-    if spec is None or spec.origin is None:
-        raise MissingDependencyError("the golden picture needs scikit-image: pip install 'vedette[train]'.")
-    crop = read_rgb(Path(spec.origin).parent / "data" / "astronaut.png")[20:276, 90:346]
-    small = cv2.resize(crop, (GOLDEN_SIDE, GOLDEN_SIDE), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2BGR), np.uint8)

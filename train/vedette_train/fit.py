@@ -1,88 +1,72 @@
-"""Fit a network to a recipe's examples: what all recipes share. The rest of a recipe is in `vedette_train.recipes`.
-
-A run folder keeps ``settings.json``, ``log.csv``, ``backup/`` (for resuming) and ``ema.weights.h5``, the moving average
-of the weights, renewed after each epoch; where a recipe measures, ``best.weights.h5`` too.
-"""
+"""Fit a network to a recipe's examples: what all recipes share. The rest of a recipe is in `vedette_train.recipes`."""
 
 from __future__ import annotations
 
-import csv
-import json
-import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import cv2
 import keras
 import numpy as np
 
 from vedette.errors import SettingsError, VedetteError
+from vedette_train.callbacks import callbacks
+from vedette_train.distill import Teacher, open_teacher
+from vedette_train.folder import claim, devices, load_weights
+from vedette_train.job import Example, Fitting, Job, Say
+from vedette_train.prune import prune, read_widths, write_widths
 from vedette_train.settings import FitSettings
 
-__all__ = ["Job", "fit", "kept_weights"]
+__all__ = ["Job", "fit"]
 
-Example: TypeAlias = tuple[Any, Any]
-Say: TypeAlias = Callable[[str], None]
-OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "oom")
+OUT_OF_MEMORY = re.compile(r"out of memory|resource_?exhausted|\boom\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What a recipe gives to be fitted.
-
-    Attributes:
-        network: what is kept.
-        loss: the scalar loss of (target, outputs); both as batches, outputs in float32.
-        example: the input and target of one example, arrays or dicts of arrays, from a generator of its own; called
-            from several threads.
-        body: layers of the pre-trained part, for `FitSettings.freeze` and ``body_rate``.
-        measure: figures of the network as it stands, asked for after each epoch with the averaged weights.
-        watch: the figure, higher is better, that says which epoch was best.
-    """
-
-    network: keras.Model
-    loss: Callable[[Any, Any], Any]
-    example: Callable[[np.random.Generator], Example]
-    body: Sequence[keras.layers.Layer] = ()
-    measure: Callable[[], Mapping[str, float]] | None = None
-    watch: str | None = None
-
-
-def fit(settings: FitSettings, build: Callable[[], Job], run: Path, *, say: Say = lambda _line: None) -> Job:
+def fit(
+    settings: FitSettings,
+    build: Callable[[], Job],
+    run: Path,
+    *,
+    say: Say = lambda _line: None,
+    bar: bool = False,
+    worker: int = 0,
+) -> Job:
     """Fit what `build` gives into the folder `run` and return it, with the averaged weights of the last epoch.
 
     Resumes where an earlier call was cut off: the epoch that was not finished is done again from its beginning.
+
+    Args:
+        settings: of the recipe.
+        build: the recipe's `job`.
+        run: the folder, see `vedette_train.folder`.
+        say: takes lines for a person.
+        bar: show Keras' own progress bar, with the loss as it changes, in place of a line an epoch.
+        worker: number of this process where several hosts train together; each draws examples of its own.
 
     Raises:
         SettingsError: `run` was begun with other settings.
         VedetteError: the data cannot be read, the loss is not finite, or memory does not suffice.
     """
-    _claim(run, settings)
+    claim(run, settings)
     cv2.setNumThreads(1)  # the workers are the threads
     keras.utils.set_random_seed(settings.seed)
-    with _precision(settings.precision):
-        job = build()
-        trainee = _Trainee(job)
-        if settings.init is not None:
-            job.network.load_weights(str(settings.init / "ema.weights.h5"))
+    with _precision(settings.precision), _data_parallel(settings, say):
+        job = _begun(settings, build(), run)
+        fitting = Fitting(settings=settings, job=job, run=run, say=say, bar=bar, worker=worker)
+        trainee = _Trainee(job, _teacher(settings, job), settings.teacher_weight)
         for part, first, last in _parts(settings, job):
             end = run / part / "end.weights.h5"
             if end.is_file():
                 job.network.load_weights(str(end))
             else:
-                _fit_part(settings, job, trainee, run, part=part, first=first, last=last, say=say)
+                _fit_part(fitting, trainee, part=part, first=first, last=last)
                 job.network.save_weights(str(end))
     job.network.load_weights(str(run / "ema.weights.h5"))
     return job
-
-
-def kept_weights(run: Path) -> Path:
-    """Return the weights of `run` that are to be used: the best epoch's where the recipe measures, else the last's."""
-    best = run / "best.weights.h5"
-    return best if best.is_file() else run / "ema.weights.h5"
 
 
 def _parts(settings: FitSettings, job: Job) -> list[tuple[str, int, int]]:
@@ -92,30 +76,53 @@ def _parts(settings: FitSettings, job: Job) -> list[tuple[str, int, int]]:
     return [part for part in parts if part[1] < part[2]]
 
 
-def _fit_part(
-    settings: FitSettings,
-    job: Job,
-    trainee: _Trainee,
-    run: Path,
-    *,
-    part: str,
-    first: int,
-    last: int,
-    say: Say,
-) -> None:
+def _begun(settings: FitSettings, job: Job, run: Path) -> Job:
+    """Return the job with the weights of ``init``, its network pruned where that is asked for."""
+    if settings.init is None:
+        return job
+    network = load_weights(job.network, settings.init, settings.init / "ema.weights.h5")
+    widths = read_widths(settings.init)
+    if settings.prune:
+        network, cut = prune(network, settings.prune)
+        widths |= cut
+    if widths:
+        write_widths(run, widths)
+    body = [network.get_layer(layer.name) for layer in job.body]
+    return replace(job, network=network, body=body)
+
+
+def _teacher(settings: FitSettings, job: Job) -> Teacher | None:
+    """Return what answers for the teacher.
+
+    Raises:
+        SettingsError: stored outputs do not fit the recipe.
+    """
+    if settings.teacher is None or job.stored:
+        return None
+    if settings.teacher.suffix == ".npz":
+        raise SettingsError(
+            f"{settings.teacher} holds stored outputs, which need examples that are single pictures; this recipe "
+            "composes its own. Give the teacher's .keras file."
+        )
+    return open_teacher(settings.teacher, job.network)
+
+
+def _fit_part(fitting: Fitting, trainee: _Trainee, *, part: str, first: int, last: int) -> None:
+    settings, job = fitting.settings, fitting.job
     for layer in job.body:
         layer.trainable = part != "frozen"
     trainee.compile(_optimizer(settings, job, (last - first) * settings.steps), jit_compile=False)
-    batches = _Batches(job, settings, first)
-    callbacks = _callbacks(settings, job, trainee, run, backup=run / part, batches=batches, say=say)
+    batches = _Batches(fitting, first)
+    called = callbacks(fitting, trainee, backup=fitting.run / part, batches=batches)
+    how = {"shuffle": False, "verbose": int(fitting.bar), "callbacks": called}
     try:
         # not shuffled: examples are random already, and a run that goes on must see what it would have seen
-        trainee.fit(batches, initial_epoch=first, epochs=last, shuffle=False, verbose=0, callbacks=callbacks)
+        trainee.fit(batches, initial_epoch=first, epochs=last, **how)
     except Exception as error:
-        if any(word in str(error).lower() for word in OUT_OF_MEMORY):
+        if OUT_OF_MEMORY.search(str(error)):
             raise VedetteError(
                 f"memory does not suffice for batches of {settings.batch}; try --batch {max(1, settings.batch // 2)} "
-                "--accumulate 2."
+                f"--accumulate {2 * settings.accumulate}."
             ) from error
         raise
 
@@ -128,6 +135,28 @@ def _precision(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def _data_parallel(settings: FitSettings, say: Say) -> Iterator[None]:
+    """Share each batch among all devices that JAX sees, by Keras' own distribution; other backends use one."""
+    seen = devices()
+    if not any(name.startswith(("gpu", "cuda", "tpu")) for name in seen):
+        say(f"no GPU is seen by {keras.backend.backend()}; training on the CPU")
+    if keras.backend.backend() != "jax" or len(seen) < 2:
+        yield
+        return
+    if settings.batch % len(seen):
+        raise SettingsError(
+            f"a batch of {settings.batch} cannot be shared by {len(seen)} devices; give a multiple."
+        )
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=seen))
+    say(f"each batch is shared by {len(seen)} devices")
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
 
 
 class _Optimizer(keras.optimizers.AdamW):
@@ -153,24 +182,29 @@ def _optimizer(settings: FitSettings, job: Job, total: int) -> keras.optimizers.
         warmup_steps=settings.steps,
     )
     options = {
-        "weight_decay": 0.01,
+        "weight_decay": settings.weight_decay,
         "clipnorm": 10.0,
         "use_ema": True,
-        "ema_momentum": min(0.998, max(0.0, 1 - 10 / total)),
+        "ema_momentum": min(settings.ema, max(0.0, 1 - 10 / total)),
         "gradient_accumulation_steps": settings.accumulate if settings.accumulate > 1 else None,
     }
-    if not job.body or settings.body_rate == 1:
+    if not job.body or settings.body_rate == settings.layer_decay == 1:
         return keras.optimizers.AdamW(schedule, **options)
-    factors = {v.path: settings.body_rate for layer in job.body for v in layer.trainable_variables}
+    factors = {
+        variable.path: settings.body_rate * settings.layer_decay**depth
+        for depth, layer in enumerate(reversed(job.body))
+        for variable in layer.trainable_variables
+    }
     return _Optimizer(schedule, factors=factors, **options)
 
 
 class _Batches(keras.utils.PyDataset):
     """Batches of examples; batch `i` of epoch `e` is the same in every run with the same seed."""
 
-    def __init__(self, job: Job, settings: FitSettings, epoch: int) -> None:
+    def __init__(self, fitting: Fitting, epoch: int) -> None:
         super().__init__(workers=2, max_queue_size=6)
-        self._example, self._settings = job.example, settings
+        self._example, self._settings = fitting.job.example, fitting.settings
+        self._first = fitting.worker * fitting.settings.batch
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -178,7 +212,8 @@ class _Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> Example:
         s = self._settings
-        made = [self._example(np.random.default_rng([s.seed, self.epoch, index, i])) for i in range(s.batch)]
+        numbers = range(self._first, self._first + s.batch)
+        made = [self._example(np.random.default_rng([s.seed, self.epoch, index, i])) for i in numbers]
         stacked: Example = keras.tree.map_structure(lambda *parts: np.stack(parts), *made)
         return stacked
 
@@ -186,10 +221,12 @@ class _Batches(keras.utils.PyDataset):
 class _Trainee(keras.Model):
     """The network with its loss over all outputs at once."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, teacher: Teacher | None, teacher_weight: float) -> None:
         super().__init__(name="trainee")
         self.network = job.network
-        self._loss = job.loss
+        self._loss, self._distance = job.loss, job.distance
+        self._teacher, self._teacher_weight = teacher, teacher_weight
+        self._stored = job.stored
         self.build(job.network.input_shape)
 
     def call(self, x: Any, training: bool | None = None) -> Any:
@@ -204,78 +241,11 @@ class _Trainee(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return the loss of a batch."""
-        return self._loss(y, keras.tree.map_structure(lambda t: keras.ops.cast(t, "float32"), y_pred))
-
-
-def _claim(run: Path, settings: FitSettings) -> None:
-    run.mkdir(parents=True, exist_ok=True)
-    path = run / "settings.json"
-    asked = {f.name: getattr(settings, f.name) for f in fields(settings) if not f.metadata.get("export")}
-    mine = json.loads(json.dumps(asked, default=str))
-    if path.exists() and (old := json.loads(path.read_text())["settings"]) != mine:
-        changed = [k for k in mine if old.get(k) != mine[k]]
-        raise SettingsError(
-            f"{run} was begun with other settings ({', '.join(changed)}); give another --out."
-        )
-    versions = {
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "python": platform.python_version(),
-    }
-    path.write_text(json.dumps({"settings": mine, "versions": versions}, indent=2))
-
-
-def _callbacks(
-    settings: FitSettings,
-    job: Job,
-    trainee: _Trainee,
-    run: Path,
-    *,
-    backup: Path,
-    batches: _Batches,
-    say: Say,
-) -> list[keras.callbacks.Callback]:
-    """Order matters: an epoch counts as done once its backup is written, and then all else of it is."""
-    log = run / "log.csv"
-    averaged = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-    averaged.set_model(trainee)
-    averaged.set_params({"epochs": 0})  # to it no epoch is the last: its swap is always undone
-
-    def keep(epoch: int, logs: dict[str, float]) -> None:
-        if not np.isfinite(logs["loss"]):
-            raise VedetteError(
-                f"the loss is not finite in epoch {epoch + 1}; {run} keeps the weights before it. Try a lower --rate."
-            )
-        averaged.on_epoch_end(epoch)
-        job.network.save_weights(str(run / "ema.weights.h5"))
-        if job.measure is not None:
-            logs.update(job.measure())
-        if job.watch is not None and logs[job.watch] > max(
-            _figures(log, job.watch).values(), default=-np.inf
-        ):
-            job.network.save_weights(str(run / "best.weights.h5"))
-        averaged.on_epoch_begin(epoch)
-
-    def told(epoch: int, logs: dict[str, float]) -> None:
-        say(f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
-        if settings.patience and job.watch is not None:
-            seen = _figures(log, job.watch)
-            trainee.stop_training = epoch - max(seen, key=lambda e: seen[e]) >= settings.patience
-
-    return [
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)),
-        keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.LambdaCallback(on_epoch_end=keep),
-        keras.callbacks.CSVLogger(str(log), append=True),
-        keras.callbacks.BackupAndRestore(str(backup), delete_checkpoint=False),
-        keras.callbacks.LambdaCallback(on_epoch_end=told),
-    ]
-
-
-def _figures(log: Path, name: str) -> dict[int, float]:
-    """Return the figure `name` of each epoch so far; of one that was done twice, the later."""
-    if not log.is_file():
-        return {}
-    with log.open(newline="", encoding="utf-8") as file:
-        return {int(row["epoch"]): float(row[name]) for row in csv.DictReader(file)}
+        """Return the loss of a batch, shared with the distance from the teacher where there is one."""
+        outputs = keras.tree.map_structure(lambda t: keras.ops.cast(t, "float32"), y_pred)
+        loss = self._loss(y, outputs)
+        if self._teacher is None and not self._stored:
+            return loss
+        wanted = y["teacher"] if self._teacher is None else self._teacher(x)
+        weight = self._teacher_weight
+        return (1 - weight) * loss + weight * self._distance(outputs, wanted)

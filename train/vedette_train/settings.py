@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tomllib
 import types
 import typing
@@ -35,8 +36,16 @@ class FitSettings:
         init: another run, whose weights this one begins with.
         freeze: epochs at the beginning in which the body (a pre-trained part) keeps its weights.
         body_rate: learning rate of the body over that of the rest.
+        layer_decay: learning rate of a layer of the body over that of the next one, 0..1: what lies near the picture
+            changes least.
         patience: epochs without a better figure after which training ends; 0 goes to the end.
         accumulate: batches whose gradients are averaged before each update.
+        weight_decay: of AdamW, a step; biases and all else decay too.
+        ema: momentum of the weights' moving average, at most; short runs use less. 0 keeps the last weights.
+        teacher: a `.keras` file or another run, whose outputs are learned too; or an `.npz` of stored outputs.
+        teacher_weight: share of the teacher in the loss, 0..1.
+        prune: share of the channels that are cut out of `init` at the beginning, 0..0.9.
+        tensorboard: write TensorBoard's event files into the run too.
         precision: what the layers compute in; weights stay float32.
     """
 
@@ -49,23 +58,42 @@ class FitSettings:
     init: Path | None = field(default=None, metadata={"help": "run whose weights this one begins with"})
     freeze: int = option(0, "epochs in which the pre-trained body keeps its weights")
     body_rate: float = option(1.0, "learning rate of the body over that of the rest")
+    layer_decay: float = option(1.0, "learning rate of each layer of the body over that of the next")
     patience: int = option(0, "epochs without a better figure before it ends; 0 never")
     accumulate: int = option(1, "batches whose gradients are averaged")
+    weight_decay: float = option(0.01, "weight decay of AdamW")
+    ema: float = option(0.998, "momentum of the weights' moving average; 0 for none")
+    teacher: Path | None = field(
+        default=None, metadata={"help": ".keras file, run, or .npz of outputs to learn from"}
+    )
+    teacher_weight: float = option(0.5, "share of the teacher in the loss")
+    prune: float = option(0.0, "share of the channels to cut out of INIT at the beginning")
+    tensorboard: bool = option(False, "write TensorBoard's event files too (yes or no)")
     precision: str = option("float32", f"one of {', '.join(PRECISIONS)}")
 
     def __post_init__(self) -> None:
         for name in ("epochs", "steps", "batch", "rate", "accumulate"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; give a number above 0.")
-        for name in ("freeze", "patience", "body_rate", "seed"):
+        for name in ("freeze", "patience", "body_rate", "seed", "weight_decay"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; give 0 or more.")
+        for name, most in (("layer_decay", 1.0), ("ema", 0.9999), ("teacher_weight", 1.0), ("prune", 0.9)):
+            if not 0 <= getattr(self, name) <= most:
+                raise SettingsError(f"{name} is {getattr(self, name)}; give 0 to {most:g}.")
         if self.freeze >= self.epochs:
             raise SettingsError(f"freeze is {self.freeze} of {self.epochs} epochs; give fewer.")
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
+        self._check_paths()
+
+    def _check_paths(self) -> None:
         if self.init is not None and not (self.init / "ema.weights.h5").is_file():
             raise SettingsError(f"{self.init} holds no ema.weights.h5; give the folder of another run.")
+        if self.prune and self.init is None:
+            raise SettingsError("prune cuts channels that have been learned; give --init RUN too.")
+        if self.teacher is not None and not self.teacher.exists():
+            raise SettingsError(f"there is no teacher at {self.teacher}.")
 
 
 Settings = TypeVar("Settings", bound=FitSettings)
@@ -123,15 +151,28 @@ def _value(name: str, value: object, hint: Any) -> Any:
     if isinstance(hint, types.UnionType):
         hint = next(part for part in typing.get_args(hint) if part is not type(None))
     option_name = f"--{name.replace('_', '-')}"
+    if hint is bool:
+        return _yes_or_no(option_name, value)
     if typing.get_origin(hint) is tuple:
         return _size_wh(option_name, value)
     try:
-        if hint is int and (isinstance(value, bool) or float(str(value)) % 1):
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise ValueError
+        if hint in (int, float) and not math.isfinite(float(value)):
+            raise ValueError
+        if hint is int and float(value) % 1:
             raise ValueError
         return hint(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         wanted = {int: "a whole number", float: "a number"}.get(hint, "a word")
         raise SettingsError(f"{option_name} is '{value}'; {wanted} is needed.") from error
+
+
+def _yes_or_no(name: str, value: object) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if str(value).lower() not in words:
+        raise SettingsError(f"{name} is '{value}'; give yes or no.")
+    return words[str(value).lower()]
 
 
 def _size_wh(name: str, value: object) -> tuple[int, int]:
@@ -142,6 +183,8 @@ def _size_wh(name: str, value: object) -> tuple[int, int]:
 
 
 def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "yes" if default else "no"
     return "x".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from vedette_train.settings import FitSettings
 
 if TYPE_CHECKING:
-    from vedette_train.fit import Job
+    from vedette_train.job import Job
 
 __all__ = ["Recipe", "load_recipe", "tasks"]
 

@@ -10,7 +10,7 @@ from vedette.errors import SettingsError
 from vedette_train.settings import FitSettings, check_input, option
 
 if TYPE_CHECKING:
-    from vedette_train.fit import Job
+    from vedette_train.job import Job
 
 __all__ = ["HELP", "Settings", "export", "job"]
 
@@ -48,7 +48,7 @@ def job(settings: Settings) -> Job:
     from vedette_train.data.faces import face_free_photos, read_faces
     from vedette_train.data.scenes import Scenes
     from vedette_train.data.targets import anchors, assign
-    from vedette_train.fit import Job
+    from vedette_train.job import Job
     from vedette_train.losses.face import face_loss
     from vedette_train.models.face import STRIDES, face_network
 

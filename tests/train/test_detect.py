@@ -1,0 +1,103 @@
+"""The object detector trained for real, a little: on drawn shapes, through conversion, judged through the SDK."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vedette
+from drawn_objects import LABELS, make_shapes
+from face_run import needs_tensorflow, run_program
+
+pytestmark = [needs_tensorflow, pytest.mark.timeout(400)]
+HERE = Path(__file__).resolve().parent
+OPTIONS = [
+    "--epochs=4",
+    "--steps=50",
+    "--batch=8",
+    "--size=64",
+    "--input=96x96",
+    "--rate=0.006",
+    "--partial=half=disc",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_shapes(tmp_path_factory.mktemp("shapes") / "data")
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """A short run of the real recipe with the small body."""
+    out = tmp_path_factory.mktemp("detect") / "run"
+    run_program("-m", "vedette", "train", "detect", f"--data={data}", f"--out={out}", *OPTIONS, timeout_s=380)
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(run):
+    out = run.parent / "shapes.tflite"
+    run_program("-m", "vedette", "convert", run, "-o", out, "--no-evaluation")
+    return out
+
+
+def test_a_run_leaves_what_the_converter_needs(run):
+    contract = json.loads((run / "contract.json").read_text())
+    assert contract["task"] == "object-detection"
+    assert sorted(contract["labels"]) == sorted(LABELS)
+    assert contract["input"]["size_wh"] == [96, 96]
+    images = np.load(run / "calibration.npz")["images"]
+    assert images.shape[1:] == (96, 96, 3)
+    assert (images.min(), images.max()) == (0, 255)
+    figures = json.loads((run / "metrics.json").read_text())["float"]
+    assert set(figures["by_class"]) == set(LABELS)
+
+
+def test_it_learns_and_int8_through_the_sdk_is_as_good(run, data, model):
+    """An untrained network's AP50 is 0 for any seed."""
+    wanted = json.loads((run / "metrics.json").read_text())["float"]["ap50"]
+    words = ["--data", data, "--classes", ",".join(json.loads((run / "contract.json").read_text())["labels"])]
+    said = run_program("-m", "vedette_train.judge_detect", model, *words).splitlines()[-1]
+    assert wanted > 0.5
+    assert json.loads(said)["ap50"] > wanted - 0.05
+
+
+def test_the_packaged_model_is_a_detector(model):
+    with vedette.load(model) as detector:
+        assert sorted(detector.detect(np.zeros((50, 70, 3), np.uint8)).labels) == sorted(LABELS)
+        assert "off by 0.00 px" in detector.replay_golden()
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return json.loads(run_program(HERE / "loss_check.py").splitlines()[-1])
+
+
+def test_each_object_gets_the_places_that_serve_it_best(cases):
+    assert {tuple(box) for box in map(tuple, cases["box"])} == {(7, 9, 39, 43)}
+    assert 1 <= cases["places"] <= 10
+    assert cases["most"] == pytest.approx(1.0)
+    assert cases["quality"][0] == 0
+    overlap = 29 * 31 / (32 * 34 + 32 * 32 - 29 * 31)
+    assert cases["quality"][1] == pytest.approx(overlap, abs=1e-3)
+
+
+def test_no_object_is_left_without_a_place(cases):
+    places, weight, quality = cases["far"]  # boxes that all miss it: drawn to it, but not called sure
+    assert places >= 1
+    assert weight == pytest.approx(1.0)
+    assert quality == 0
+    assert cases["tiny"] >= 1
+    assert cases["two"] == [[0, 0, 30, 30], [2, 2, 64, 64]]
+
+
+def test_unlabelled_classes_cost_nothing(cases):
+    assert cases["unknown loud"] == pytest.approx(cases["unknown"])
+    assert cases["known loud"] > 10 * cases["nothing"]
+
+
+def test_the_loss_is_finite_and_falls_with_a_better_box(cases):
+    assert np.isfinite(cases["finite"])
+    assert cases["fits"] < cases["too small"]

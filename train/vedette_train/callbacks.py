@@ -1,0 +1,91 @@
+"""What happens at the end of each epoch: keep, measure, log, back up, tell, stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from vedette.errors import MissingDependencyError, VedetteError
+from vedette_train.folder import figures
+from vedette_train.job import Fitting
+
+__all__ = ["callbacks"]
+
+
+def callbacks(
+    fitting: Fitting, trainee: keras.Model, *, backup: Path, batches: Any
+) -> list[keras.callbacks.Callback]:
+    """Return Keras' callbacks and our own between them.
+
+    Order matters: an epoch counts as done once its backup is written, and then all else of it is.
+
+    Args:
+        fitting: what goes on.
+        trainee: the model that is compiled.
+        backup: where Keras keeps what resuming needs.
+        batches: is told the epoch's number in its attribute ``epoch``.
+
+    Raises:
+        MissingDependencyError: TensorBoard is asked for and not installed.
+    """
+    settings, job, run = fitting.settings, fitting.job, fitting.run
+    log = run / "log.csv"
+    averaged = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    averaged.set_model(trainee)
+    averaged.set_params({"epochs": 0})  # to it no epoch is the last: its swap is always undone
+
+    def keep(epoch: int, logs: dict[str, float]) -> None:
+        if not np.isfinite(logs["loss"]):
+            raise VedetteError(
+                f"the loss is not finite in epoch {epoch + 1}; {run} keeps the weights before it. Try a lower --rate."
+            )
+        averaged.on_epoch_end(epoch)
+        job.network.save_weights(str(run / "ema.weights.h5"))
+        if job.measure is not None:
+            logs.update(job.measure(job.network))
+        if job.watch is not None and logs[job.watch] > max(figures(log, job.watch).values(), default=-np.inf):
+            job.network.save_weights(str(run / "best.weights.h5"))
+        averaged.on_epoch_begin(epoch)
+
+    def told(epoch: int, logs: dict[str, float]) -> None:
+        if not fitting.bar:
+            fitting.say(
+                f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
+            )
+        if settings.patience and job.watch is not None:
+            seen = figures(log, job.watch)
+            trainee.stop_training = epoch - max(seen, key=lambda e: seen[e]) >= settings.patience
+
+    return [
+        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.LambdaCallback(on_epoch_end=keep),
+        keras.callbacks.CSVLogger(str(log), append=True),
+        *([_tensorboard(run / "tensorboard")] if settings.tensorboard else []),
+        keras.callbacks.BackupAndRestore(str(backup), delete_checkpoint=False),
+        keras.callbacks.LambdaCallback(on_epoch_end=told),
+    ]
+
+
+def _tensorboard(folder: Path) -> keras.callbacks.Callback:
+    """Return what writes each epoch's figures for TensorBoard.
+
+    Not `keras.callbacks.TensorBoard`, which writes by TensorFlow whatever the backend is.
+    """
+    try:
+        from tensorboard.summary import Writer
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "TensorBoard is not installed: pip install 'vedette[tensorboard]'. log.csv holds the same figures."
+        ) from error
+    writer = Writer(str(folder))
+
+    def write(epoch: int, logs: dict[str, float]) -> None:
+        for name, value in logs.items():
+            writer.add_scalar(name, value, epoch)
+        writer.flush()
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=write, on_train_end=lambda logs: writer.close())
