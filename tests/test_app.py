@@ -68,6 +68,30 @@ def test_a_sink_that_fails_to_open_closes_those_before_it(
     assert made.closed == 1
 
 
+@pytest.mark.parametrize(
+    ("source", "stages", "more"),
+    [
+        pytest.param(QUICK, ["facs"], [], id="unknown stage"),
+        pytest.param("gone.mp4", ["faces"], [], id="no source"),
+        pytest.param(QUICK, ["faces"], ["gone/a.jsonl"], id="no other sink"),
+    ],
+)
+def test_given_sinks_are_closed_where_the_rest_does_not_open(
+    made: Closing, source: str, stages: list[str], more: list[str]
+) -> None:
+    given = ListSink()
+    with pytest.raises(VedetteError):
+        list(app.run(source, stages, [given, *more]))
+    assert given.closed == 1
+
+
+def test_a_given_source_is_closed_where_a_stage_does_not_open() -> None:
+    given = FakeSource(n=1)
+    with pytest.raises(SettingsError):
+        list(app.run(given, ["facs"]))
+    assert given.closed == 1
+
+
 def test_sinks_are_told_of_once_all_are_open(made: Closing) -> None:
     told: list[object] = []
     sinks = [ListSink("a"), ListSink("b")]

@@ -162,6 +162,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         pytest.param(["live", "demo://", "--frames", "many"], "'many'", id="frames are no number"),
         pytest.param(["live", "demo://", "--seconds", "-1"], "seconds is -1", id="seconds"),
         pytest.param(["live", "demo://", "--seconds", "nan"], "seconds is nan", id="seconds are no number"),
+        pytest.param(["live", "demo://", "--seconds", "inf"], "seconds is inf", id="seconds without end"),
         pytest.param(["detect", "a.png", "--min-score", "2"], "give 0 to 1", id="score"),
         pytest.param(["detect", "a.png", "--min-score", "nan"], "give 0 to 1", id="score is no number"),
         pytest.param(["detect", "a.png", "--threads", "0"], "give 1 to 64", id="threads"),
@@ -369,6 +370,20 @@ def test_the_dashboards_address_is_told_on_stderr(capsys: pytest.CaptureFixture[
     assert "vedette: look at http://127.0.0.1:" in err
 
 
+@pytest.mark.parametrize("token", ["{}", "@token"], ids=["given", "in a file"])
+def test_a_token_that_the_user_has_is_not_written_to_the_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token: str
+) -> None:
+    secret = "correct-horse-battery"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "token").write_text(secret)
+    code, out, err = ask(capsys, "live", QUICK, "--sink", f"web://127.0.0.1:0?token={token.format(secret)}")
+
+    assert (code, out) == (0, "")
+    assert "vedette: look at http://127.0.0.1:" in err
+    assert secret not in err
+
+
 # as part of another program
 
 
@@ -404,6 +419,14 @@ def test_nothing_but_json_on_stdout_of_the_process(face: Path, tmp_path: Path) -
     assert code == 3
     assert len(records(out)) == 1
     assert len(err.splitlines()) == 1
+
+
+def test_a_file_name_that_is_no_text_is_printed_escaped(tmp_path: Path) -> None:
+    golden_png(tmp_path).rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    code, out, err = ask_outside("detect", tmp_path, PYTHONIOENCODING="utf-8:strict")
+
+    assert (code, err) == (0, "")
+    assert "caf\\udce9.png (" in out
 
 
 def test_warnings_are_on_stderr(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ def test_a_file_becomes_frozen_settings(tmp_path: Path) -> None:
         pytest.param('source = "0"\nframes = true', "frames is True", id="bool is no number"),
         pytest.param('source = "0"\nframes = 0', "frames is 0", id="zero frames"),
         pytest.param('source = "0"\nseconds = nan', "seconds is nan", id="not a number"),
+        pytest.param('source = "0"\nseconds = inf', "seconds is inf", id="endless"),
+        pytest.param('source = "0"\nseconds = 1e300', "seconds is 1e.300", id="beyond all clocks"),
         pytest.param("stages = []", "names no source", id="no source"),
         pytest.param("source = ", "not valid TOML", id="no TOML"),
     ],

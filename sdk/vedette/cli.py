@@ -34,10 +34,12 @@ INTERRUPTED = 130
 QUIET_S = 2.0  # what is over sooner shows no progress
 COMMANDS = {
     "live": "watch a camera, stream or file until stopped",
-    "detect": "find faces in pictures and videos",
+    "detect": "find faces or other objects in pictures and videos",
+    "classify": "say what whole pictures show",
     "inspect": "tell what a model file is, expects and returns",
     "models": "list the bundled models",
     "doctor": "check this machine and say what to mend",
+    "verify": "replay a model's stored sample on every runtime here",
     "bench": "measure speed against the bare model",
 }
 
@@ -113,7 +115,7 @@ def _print(text: str) -> None:
         SinkError: the disk behind standard output is full or gone.
     """
     try:
-        print(text, flush=True)
+        _print_escaped(text)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -121,6 +123,13 @@ def _print(text: str) -> None:
         raise SinkError(
             f"cannot write to standard output: {error.strerror}; make room or name another place."
         ) from error
+
+
+def _print_escaped(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError as error:  # a file's name need not be text
+        print(text.encode(error.encoding, "backslashreplace").decode(error.encoding), flush=True)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -182,7 +191,10 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
         "source", nargs="?", help="0, picamera2://0, v4l2:///dev/video0, rtsp://…, a file, demo://"
     )
     parser.add_argument(
-        "--stage", action="append", metavar="NAME", help="faces, faces?min_score=0.7 (repeatable)"
+        "--stage",
+        action="append",
+        metavar="NAME",
+        help="faces, faces?min_score=0.7&every=3, objects=FILE.tflite, track, zones=FILE.toml (repeatable)",
     )
     parser.add_argument(
         "--sink", action="append", metavar="URI", help="-, x.jsonl, x.mp4, folder/, web://127.0.0.1:8080"
@@ -242,11 +254,15 @@ def _table(now: StatsSnapshot) -> str:
         f"{n} x {label} ({stage})" for stage, labels in now.counts.items() for label, n in labels.items()
     ]
     lost = [f"{count} {cause}" for cause, count in now.drops.items() if count]
+    zones = [
+        f"{name}: {', '.join(f'{n} {what}' for what, n in counts.items())}" for name, counts in now.zones.items()
+    ]
     return "\n".join(
         [
             f"{now.frames} frames, {now.mean_fps:.1f} fps",
             _columns(rows),
             f"found    {', '.join(found) or 'nothing'}",
+            *(f"zone     {zone}" for zone in zones),
             f"dropped  {', '.join(lost) or 'none'}",
         ]
     )
@@ -294,14 +310,15 @@ def _add_detect(parser: argparse.ArgumentParser) -> None:
 
 def _detect(options: argparse.Namespace) -> int:
     """Go through all sources; one that fails is told of and the rest still done."""
-    from vedette.app import load, make_sink
+    from vedette.app import load, make_sink, stage_name
     from vedette.stages.detect import Detect
 
     _check(options.min_score, "--min-score", 0.0, 1.0)
     _check(options.threads, "--threads", 1, 64)
     code = 0
     bar = _Progress("detect")
-    with Detect("faces", load(options.model, min_score=options.min_score, threads=options.threads)) as stage:
+    detector = load(options.model, min_score=options.min_score, threads=options.threads)
+    with Detect(stage_name(detector), detector) as stage:
         sinks = [make_sink(f"images:{options.out}")] if options.out else []
         for source in options.source:
             try:
@@ -340,6 +357,12 @@ def _line(results: Results) -> str:
     width, height = results.frame.size_wh
     where = f"{results.frame.source}#{results.frame.index}" if results.frame.index else results.frame.source
     return f"{where} ({width}x{height}): {', '.join(faces) or 'nothing found'}"
+
+
+def _add_classify(parser: argparse.ArgumentParser) -> None:
+    from vedette.verbs import add_classify
+
+    add_classify(parser, say=_print, complain=_complain)
 
 
 # inspect, models, doctor, bench
@@ -395,26 +418,15 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object a check on stdout")
-    parser.set_defaults(run=_doctor)
+    from vedette.verbs import add_doctor
+
+    add_doctor(parser, say=_print)
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    """Print the checks; 1 where one fails."""
-    from dataclasses import asdict
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    from vedette.verbs import add_verify
 
-    from vedette.doctor import examine
-
-    failed = False
-    for check in examine():
-        failed |= check.status == "fail"
-        if options.json:
-            _print(json.dumps(asdict(check)))
-        else:
-            _print(f"{check.status:>4}  {check.name}: {check.detail}")
-            if check.status != "ok" and check.remedy:
-                _print(f"      -> {check.remedy}")
-    return int(failed)
+    add_verify(parser, say=_print)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:

@@ -20,10 +20,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vedette.app import load, make_sink
+from vedette.app import load, make_sink, stage_name
 from vedette.app import open as open_live
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import VedetteError
+from vedette.models.detect import Detector
 from vedette.models.face import FaceDetector
 from vedette.pipeline import run
 from vedette.sources.uri import open_source
@@ -164,11 +165,13 @@ def _video(frames: Sequence[Frame], folder: Path) -> Path:
     return path
 
 
-def _take_turns(detector: FaceDetector, opened: Callable[[], Source], seconds: float) -> tuple[float, float]:
+def _take_turns(
+    detector: FaceDetector | Detector, opened: Callable[[], Source], seconds: float
+) -> tuple[float, float]:
     """Return invocations and loop passes per second, each the median of `TURNS` turns."""
     floors, loops = [], []
     with opened() as source, make_sink(f"jsonl:{os.devnull}?overwrite=1") as sink:
-        results = run(source, [Detect("faces", detector)], [sink])
+        results = run(source, [Detect(stage_name(detector), detector)], [sink])
         for _ in range(TURNS):
             floors.append(_rate(_invoke(detector), seconds / TURNS / 2))
             next(results)  # what was prepared during the other's turn does not count
@@ -177,7 +180,7 @@ def _take_turns(detector: FaceDetector, opened: Callable[[], Source], seconds: f
     return statistics.median(floors), statistics.median(loops)
 
 
-def _invoke(detector: FaceDetector) -> Callable[[], object]:
+def _invoke(detector: FaceDetector | Detector) -> Callable[[], object]:
     engine = detector.engine
     assert isinstance(engine, LiteRTEngine)
     return engine.invoke
@@ -191,12 +194,12 @@ def _rate(step: Callable[[], object], seconds: float) -> float:
     return count / passed
 
 
-def _paced(detector: FaceDetector, uri: str, seconds: float) -> tuple[float, list[float], int]:
+def _paced(detector: FaceDetector | Detector, uri: str, seconds: float) -> tuple[float, list[float], int]:
     ages: list[float] = []
     dropped = 0
     start = time.perf_counter()
     with open_live(uri) as source:
-        for results in run(source, [Detect("faces", detector)], seconds=seconds):
+        for results in run(source, [Detect(stage_name(detector), detector)], seconds=seconds):
             ages.append(results.age_ms)
             dropped = sum(results.drops.values())
     if not ages:

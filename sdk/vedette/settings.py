@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,18 @@ from urllib.parse import parse_qsl
 
 from vedette.errors import SettingsError, unknown_name
 
-__all__ = ["LiveSettings", "StageSettings", "load_settings", "parse_stage"]
+__all__ = [
+    "LineSettings",
+    "LiveSettings",
+    "StageSettings",
+    "TrackSettings",
+    "ZoneSettings",
+    "load_settings",
+    "load_zones",
+    "parse_stage",
+]
+
+_MOST = 1e9  # seconds: 31 years; as nanoseconds they fit any clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,48 +47,95 @@ class LiveSettings:
     def __post_init__(self) -> None:
         for name in ("frames", "seconds"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not 0 < value <= _MOST:
                 raise SettingsError(
-                    f"{name} is {value}; give a number above 0, or leave it out to run for ever."
+                    f"{name} is {value}; give a number above 0 and up to {_MOST:g}, or leave it out to run for ever."
                 )
 
 
 @dataclass(frozen=True, slots=True)
+class TrackSettings:
+    """How things are followed over time; everything in seconds, so that it means the same at any frame rate.
+
+    Attributes:
+        max_age_s: a track that nothing was seen of for longer than this is over.
+        confirm_s: a thing gets its number once it has been seen for so long.
+        smooth_s: half-life of a track's score: how slowly it follows what the detector says; 0 is at once.
+        start_score: 0..1, from which a detection may begin a track; weaker ones only carry one on that has a number.
+            When None, the threshold of the detector.
+        weak: 0..1; with `start_score` None, the detector is asked for what scores down to this part of its threshold.
+    """
+
+    max_age_s: float = 1.5
+    confirm_s: float = 0.2
+    smooth_s: float = 0.3
+    start_score: float | None = None
+    weak: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
 class StageSettings:
-    """A stage as asked for: its name, the model (its default when None), and what to set on it."""
+    """A stage as asked for: its name, the file it reads, and what to set on it.
+
+    Attributes:
+        name: of the stage.
+        model: the model's name or file, or the zones' file; the stage's default when None.
+        min_score: 0..1, the model's own threshold when None.
+        threads: of the interpreter; the free cores when None.
+        every: of so many frames the detector looks at one.
+        track: of the stage `track`.
+    """
 
     name: str
     model: str | None = None
     min_score: float | None = None
     threads: int | None = None
+    every: int | None = None
+    track: TrackSettings = TrackSettings()
+
+
+_DETECT_OPTIONS = {"min_score": (0.0, 1.0), "threads": (1, 64), "every": (1, 1000)}
+_OPTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "track": {
+        "max_age_s": (0.01, 3600.0),
+        "confirm_s": (0.0, 60.0),
+        "smooth_s": (0.0, 60.0),
+        "start_score": (0.0, 1.0),
+        "weak": (0.0, 1.0),
+    },
+    "zones": {},
+}
+_WHOLE = frozenset({"threads", "every"})
 
 
 def parse_stage(text: str) -> StageSettings:
-    """Return the settings in ``name[=model][?min_score=0..1&threads=n]``.
+    """Return the settings in ``name[=file][?option=value&option=value]``; docs/cli.md lists the options.
 
     Raises:
         SettingsError: an option is unknown or out of range.
     """
     head, _, query = text.partition("?")
     name, _, model = head.partition("=")
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    for key in options:
-        if key not in ("min_score", "threads"):
-            raise unknown_name(f"option of stage {name}", key, ("min_score", "threads"))
-    threads = _number(options.get("threads"), "threads", 1, 64)
-    if threads is not None and threads % 1:
-        raise SettingsError(f"threads is {threads}, a whole number is needed.")
-    return StageSettings(
-        name,
-        model or None,
-        _number(options.get("min_score"), "min_score", 0.0, 1.0),
-        None if threads is None else int(threads),
-    )
+    known = _OPTIONS.get(name, _DETECT_OPTIONS)
+    given: dict[str, Any] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in known:
+            raise unknown_name(f"option of stage {name}", key, known)
+        given[key] = _number(value, key, *known[key])
+        if key in _WHOLE:
+            given[key] = _whole(given[key], key)
+    if name == "track":
+        return StageSettings(name, model or None, track=TrackSettings(**given))
+    return StageSettings(name, model or None, **given)
 
 
-def _number(text: str | None, name: str, low: float, high: float) -> float | None:
-    if text is None:
-        return None
+def _whole(value: float, name: str) -> int:
+    if value % 1:
+        raise SettingsError(f"{name} is {value}, a whole number is needed.")
+    return int(value)
+
+
+def _number(text: str, name: str, low: float, high: float) -> float:
     try:
         value = float(text)
     except ValueError as error:
@@ -92,12 +151,7 @@ def load_settings(path: Path) -> LiveSettings:
     Raises:
         SettingsError: the file is missing or not TOML, a key is unknown, a value has the wrong type.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"cannot read the settings {path}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+    raw = _read_toml(path, "settings")
     known = [f.name for f in fields(LiveSettings)]
     for key, value in raw.items():
         if key not in known:
@@ -107,6 +161,15 @@ def load_settings(path: Path) -> LiveSettings:
         raise SettingsError(f'{path} names no source; add for example: source = "0"')
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
     return LiveSettings(**given)
+
+
+def _read_toml(path: Path, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the {what} {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
 
 
 _TYPES: dict[str, tuple[str, Any]] = {
@@ -122,3 +185,125 @@ def _check_type(path: Path, key: str, value: object) -> None:
     wanted, fits = _TYPES[key]
     if not fits(value):
         raise SettingsError(f"{path}: {key} is {value!r}, {wanted} is needed.")
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """A line that is crossed "in" (to the right for who looks from its first point to its second) or "out".
+
+    Attributes:
+        name: as the file calls it.
+        points: x, y in parts of the picture's width and height, 0..1, origin top left.
+        labels: names of the classes that count; all when empty.
+        anchor: the point of a box that counts: the middle of its "bottom" (where somebody stands) or "top", or its
+            "center".
+        margin: parts of the picture's height: who comes no farther from the edge than this has not left it.
+        lost_s: who is not seen is taken to be still there for so long.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    labels: tuple[str, ...] = ()
+    anchor: str = "bottom"
+    margin: float = 0.01
+    lost_s: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSettings(LineSettings):
+    """A polygon, corners in order.
+
+    Attributes:
+        inertia_s: coming and going count once they have lasted for so long.
+        dwell_s: who is inside for so long is told of once; nobody when None.
+    """
+
+    inertia_s: float = 0.3
+    dwell_s: float | None = None
+
+
+_ANCHORS = ("bottom", "center", "top")
+_MOST_POINTS = 100
+
+
+def load_zones(path: Path) -> tuple[LineSettings, ...]:
+    """Return the zones and lines in the TOML file at `path`, in its order, zones first.
+
+    ::
+
+        [zone.porch]
+        points = [[0.1, 0.6], [0.5, 0.6], [0.5, 1.0], [0.1, 1.0]]
+        labels = ["person"]       # optional, as is all that follows
+        dwell_s = 10.0
+
+        [line.door]
+        points = [[0.6, 0.2], [0.6, 0.9]]
+
+    Raises:
+        SettingsError: the file is missing or not TOML, a key is unknown, a value is not allowed.
+    """
+    raw = _read_toml(path, "zones")
+    kinds: dict[str, type[LineSettings]] = {"zone": ZoneSettings, "line": LineSettings}
+    for kind in raw:
+        if kind not in kinds:
+            raise unknown_name(f"table in {path}", kind, kinds)
+        if not isinstance(raw[kind], dict) or not all(isinstance(one, dict) for one in raw[kind].values()):
+            raise SettingsError(f"{path}: [{kind}] needs a name: write [{kind}.NAME].")
+    rules = [
+        _rule(path, f"{kind}.{name}", name, made, given)
+        for kind, made in kinds.items()
+        for name, given in raw.get(kind, {}).items()
+    ]
+    names = [rule.name for rule in rules]
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins or not rules:
+        what = (
+            f"'{twins[0]}' is the name of a zone and of a line" if twins else "it holds no zone and no line"
+        )
+        raise SettingsError(f"{path}: {what}; add [zone.NAME] or [line.NAME], each name once.")
+    return tuple(rules)
+
+
+def _rule(
+    path: Path, table: str, name: str, kind: type[LineSettings], given: Mapping[str, Any]
+) -> LineSettings:
+    where = f"{path}: [{table}]"
+    known = [f.name for f in fields(kind) if f.name != "name"]
+    for key in given:
+        if key not in known:
+            raise unknown_name(f"key in {where}", key, known)
+    points = _points(where, given.get("points"), 3 if kind is ZoneSettings else 2)
+    labels = given.get("labels", [])
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise SettingsError(f"{where} labels is {labels!r}, a list of strings is needed.")
+    if given.get("anchor", "bottom") not in _ANCHORS:
+        raise unknown_name(f"anchor in {where}", str(given["anchor"]), _ANCHORS)
+    limits = {"margin": 0.5, "lost_s": 3600.0, "inertia_s": 3600.0, "dwell_s": _MOST}
+    for key in limits.keys() & given.keys():
+        value = given[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= limits[key]:
+            raise SettingsError(f"{where} {key} is {value!r}, a number from 0 to {limits[key]:g} is needed.")
+    return kind(**{**given, "name": name, "points": points, "labels": tuple(labels)})
+
+
+def _points(where: str, given: object, least: int) -> tuple[tuple[float, float], ...]:
+    """Return checked points: exactly two for a line, three or more for a zone."""
+    wanted = "two points" if least == 2 else f"3 to {_MOST_POINTS} points, corners in order"
+    example = ", ".join(["[0.1, 0.2]"] * least)
+    most = 2 if least == 2 else _MOST_POINTS
+    if not isinstance(given, list) or not least <= len(given) <= most or not all(map(_is_point, given)):
+        raise SettingsError(
+            f"{where} needs {wanted}, each x, y from 0 to 1 in parts of the picture: points = [{example}]"
+        )
+    points = tuple((float(x), float(y)) for x, y in given)
+    if len(set(points)) != len(points):
+        raise SettingsError(f"{where} has the same point twice; leave one out.")
+    return points
+
+
+def _is_point(given: object) -> bool:
+    return (
+        isinstance(given, list)
+        and len(given) == 2
+        and all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= 1 for v in given)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from threading import Lock
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vedette.types import Detections, Results
+from vedette.types import Results, ZoneCount
 
 __all__ = ["LatencyStats", "Percentiles", "Stats", "StatsSnapshot"]
 
@@ -44,6 +44,7 @@ class StatsSnapshot:
         stages_ms: time in each stage, by stage name.
         drops: frames lost so far, by cause.
         counts: detections so far, by stage and label.
+        zones: what zones and lines counted so far, by their names.
     """
 
     frames: int
@@ -53,6 +54,7 @@ class StatsSnapshot:
     stages_ms: Mapping[str, Percentiles]
     drops: Mapping[str, int]
     counts: Mapping[str, Mapping[str, int]]
+    zones: Mapping[str, Mapping[str, int]]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts and numbers, ready for JSON; milliseconds and rates to three digits."""
@@ -64,6 +66,7 @@ class StatsSnapshot:
             "stages_ms": {stage: _rounded(one) for stage, one in self.stages_ms.items()},
             "drops": dict(self.drops),
             "counts": {stage: dict(labels) for stage, labels in self.counts.items()},
+            "zones": {name: dict(counts) for name, counts in self.zones.items()},
         }
 
 
@@ -99,6 +102,7 @@ class Stats:
         self._stages: dict[str, LatencyStats] = {}
         self._drops: Mapping[str, int] = {}
         self._counts: dict[str, Counter[str]] = {}
+        self._zones: tuple[ZoneCount, ...] = ()
 
     def update(self, results: Results) -> None:
         """Take one result, in the order in which they were made."""
@@ -111,8 +115,9 @@ class Stats:
             for stage, ns in results.timings_ns.items():
                 self._stages.setdefault(stage, LatencyStats()).add(ns / 1e6)
             self._drops = results.drops
+            self._zones = results.zones
             for stage, one in results.found.items():
-                self._counts.setdefault(stage, Counter()).update(_names(one))
+                self._counts.setdefault(stage, Counter()).update(one.names)
 
     def snapshot(self, now_ns: int | None = None) -> StatsSnapshot:
         """Return what was measured so far.
@@ -129,12 +134,8 @@ class Stats:
                 stages_ms=MappingProxyType({stage: one.percentiles() for stage, one in self._stages.items()}),
                 drops=MappingProxyType(dict(self._drops)),
                 counts=MappingProxyType({s: MappingProxyType(dict(c)) for s, c in self._counts.items()}),
+                zones=MappingProxyType({zone.name: zone.counts for zone in self._zones}),
             )
-
-
-def _names(one: Detections) -> Iterable[str]:
-    known = len(one.labels)
-    return [one.labels[k] if 0 <= k < known else str(k) for k in one.class_id.tolist()]
 
 
 def _fps(done_ns: deque[int], now_ns: int | None) -> float:

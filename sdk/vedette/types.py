@@ -6,13 +6,16 @@ the right, y down; a box is ``x1, y1, x2, y2``. Times are nanoseconds.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType, TracebackType
-from typing import Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vedette.errors import MissingDependencyError
 
 __all__ = [
     "FACE_POINTS",
@@ -29,6 +32,8 @@ __all__ = [
     "Stage",
     "Tensor",
     "TensorSpec",
+    "ZoneCount",
+    "ZoneEvent",
 ]
 
 Image: TypeAlias = NDArray[np.uint8]
@@ -75,6 +80,8 @@ class Detections:
         class_id: (n,) int32, index into `labels`.
         track_id: (n,) int32, -1 where there is none (yet).
         labels: names of the classes.
+        predicted: (n,) bool, True where nothing was seen in this frame and a tracker says where it should be. One
+            value may be given for all.
     """
 
     xyxy: NDArray[np.float32]
@@ -82,10 +89,13 @@ class Detections:
     class_id: NDArray[np.int32]
     track_id: NDArray[np.int32]
     labels: tuple[str, ...]
+    predicted: NDArray[np.bool_] = field(kw_only=True, default_factory=lambda: np.zeros((), bool))
 
     def __post_init__(self) -> None:
         n = len(self.score)
-        for name in ("xyxy", "class_id", "track_id"):
+        if not self.predicted.ndim:
+            object.__setattr__(self, "predicted", np.full(n, self.predicted))
+        for name in ("xyxy", "class_id", "track_id", "predicted"):
             if len(getattr(self, name)) != n:
                 raise ValueError(f"Detections.{name} has {len(getattr(self, name))} rows, score has {n}")
 
@@ -109,6 +119,43 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    @property
+    def names(self) -> list[str]:
+        """The class of each row by name; its number where the labels do not reach so far."""
+        known = len(self.labels)
+        return [self.labels[k] if 0 <= k < known else str(k) for k in self.class_id.tolist()]
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
+        """Return some of the rows, by index or mask, with all their columns."""
+        columns = [f.name for f in fields(self) if f.name != "labels"]
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+
+    def to_supervision(self) -> Any:
+        """Return the same as `supervision.Detections`, for its annotators, zones and metrics.
+
+        Class names are in its data as ``class_name``, `predicted` and a face's `landmarks` too. Its `tracker_id` is
+        None where nothing has a track, and -1 for single things that have none yet.
+
+        Raises:
+            MissingDependencyError: the package `supervision` is not installed.
+        """
+        try:
+            supervision = importlib.import_module("supervision")
+        except ImportError as error:
+            raise MissingDependencyError(
+                "to_supervision() needs the package supervision, which is not installed: pip install supervision"
+            ) from error
+        columns = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name in ("predicted", "landmarks")
+        }
+        return supervision.Detections(
+            xyxy=self.xyxy,
+            confidence=self.score,
+            class_id=self.class_id.astype(int),
+            tracker_id=self.track_id.astype(int) if (self.track_id >= 0).any() else None,
+            data={"class_name": np.array(self.names, dtype=str), **columns},
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,17 +184,59 @@ class ModelInfo:
     engine: str
 
 
+@dataclass(frozen=True, slots=True)
+class ZoneEvent:
+    """Something that happened at a zone or a line.
+
+    Attributes:
+        kind: "enter", "leave" or "dwell" at a zone; "in" or "out" at a line.
+        zone: name of the zone or line.
+        stage: the stage whose detection it was.
+        track_id: of the thing.
+        label: name of its class.
+        time_ns: when it happened, on the frames' clock. It is told as much later as it took to be sure.
+        dwell_s: seconds in the zone so far; 0 at a line.
+    """
+
+    kind: Literal["enter", "leave", "dwell", "in", "out"]
+    zone: str
+    stage: str
+    track_id: int
+    label: str
+    time_ns: int
+    dwell_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneCount:
+    """A zone or a line, and what it has counted since the run began.
+
+    Attributes:
+        name: of the zone or line.
+        points: corners of the zone in order, or the two ends of the line: x, y in parts of the picture's width and
+            height, 0..1.
+        counts: of a zone "inside" (now), "entered", "left"; of a line "in" and "out".
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    counts: Mapping[str, int]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Results:
     """A frame and all that the stages found in it.
 
     Attributes:
         frame: the frame that every later stage and sink sees.
-        found: detections by stage name, in the order of the stages.
+        found: detections by stage name, in the order of the stages. A stage that did not look at this frame is absent;
+            one that looked and found nothing is there, empty.
         models: the model behind each stage that has one.
         timings_ns: time spent in each stage.
         done_ns: monotonic clock when the last stage ended, 0 before that.
         drops: frames lost so far, by cause.
+        zones: zones and lines with their counts.
+        events: what happened at them in this frame.
     """
 
     frame: Frame
@@ -156,6 +245,8 @@ class Results:
     timings_ns: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     done_ns: int = 0
     drops: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    zones: tuple[ZoneCount, ...] = ()
+    events: tuple[ZoneEvent, ...] = ()
 
     @property
     def age_ms(self) -> float:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from vedette.sinks.schema import to_json, to_record
-from vedette.types import Detections
+from vedette.types import Detections, ZoneCount, ZoneEvent
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "results.schema.json").read_text())
 KINDS = {
@@ -21,19 +22,23 @@ KINDS = {
     "integer": int,
     "number": (int, float),
     "null": type(None),
+    "boolean": bool,
 }
 
 
 def breaks(value: Any, schema: dict[str, Any], at: str = "$") -> list[str]:
     """Return how `value` breaks `schema`: the part of JSON Schema that ours uses, and no other keyword."""
-    extra = set(schema) - {"$schema", "title", "type", "const", "minimum", "maximum", "pattern", "items", "minItems",
-                           "maxItems", "required", "properties", "additionalProperties"}  # fmt: skip
+    extra = set(schema) - {"$schema", "title", "type", "const", "enum", "minimum", "maximum", "pattern", "items",
+                           "minItems", "maxItems", "required", "properties", "additionalProperties"}  # fmt: skip
     assert not extra, f"the checker does not know {extra}"
     kinds = schema.get("type", list(KINDS))
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    if isinstance(value, bool) or not any(isinstance(value, KINDS[k]) for k in kinds):
+    if not any(isinstance(value, KINDS[k]) for k in kinds) or (
+        isinstance(value, bool) and "boolean" not in kinds
+    ):
         return [f"{at}: {value!r} is no {kinds}"]
     wrong = [] if value == schema.get("const", value) else [f"{at}: not {schema['const']}"]
+    wrong += [] if value in schema.get("enum", [value]) else [f"{at}: none of {schema['enum']}"]
     if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get(
         "maximum", value
     ):
@@ -85,9 +90,36 @@ def test_faces_come_with_landmarks_and_rounded(make_results, make_faces):
     assert {row["label"] for row in rows} == {"face"}
 
 
+EVENTS = (
+    ZoneEvent("leave", "porch", "objects", 7, "dög", 123_000_000_000, 1.23456),
+    ZoneEvent("in", "door", "objects", 8, "cat", 5),
+)
+
+
+def test_zones_and_events_are_told_and_keep_the_schema(make_results):
+    corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
+    counts = (
+        ZoneCount("porch", corners, {"inside": 1, "entered": 3, "left": 2}),
+        ZoneCount("door", corners[:2], {"in": 1, "out": 0}),
+    )
+    record = json.loads(to_json(replace(make_results(), zones=counts, events=EVENTS)))
+    assert breaks(record, SCHEMA) == []
+    assert record["zones"] == {"porch": {"inside": 1, "entered": 3, "left": 2}, "door": {"in": 1, "out": 0}}
+    assert record["events"][0] == {"kind": "leave", "zone": "porch", "stage": "objects", "track_id": 7, "label": "dög",
+                                   "time_ns": 123_000_000_000, "dwell_s": 1.235}  # fmt: skip
+    assert breaks({**record, "events": [{**record["events"][1], "kind": "jump"}]}, SCHEMA)
+    assert breaks({**record, "zones": {"door": {"in": -1}}}, SCHEMA)
+
+
+def test_what_is_predicted_is_flagged(make_results, make_faces):
+    faces = replace(make_faces(2), predicted=np.array([True, False]))
+    rows = to_record(make_results(found={"faces": faces}))["detections"]
+    assert [row["predicted"] for row in rows] == [True, False]
+
+
 def test_all_the_rest_is_told(make_results):
     record = to_record(make_results(42, n=0))
-    assert record["detections"] == []
+    assert (record["detections"], record["zones"], record["events"]) == ([], {}, [])
     assert (record["frame"], record["source"], record["size_wh"]) == (42, "camera 0", [64, 48])
     assert record["timings_ms"] == {"faces": 1.512}
     assert record["drops"] == {"late": 3}

@@ -15,8 +15,9 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from vedette.types import Detections, Faces, Image
+from vedette.types import Detections, Faces, Image, ZoneCount
 
 __all__ = ["MIN_TEXT_PX", "PALETTE", "annotate", "color_of", "scaled", "text_px"]
 
@@ -71,20 +72,25 @@ def scaled(found: Mapping[str, Detections], factor: float) -> dict[str, Detectio
     }
 
 
-def annotate(image: Image, found: Mapping[str, Detections], *, status: str = "") -> Image:
-    """Return a new picture: `image` with what was `found` drawn on it.
+def annotate(
+    image: Image, found: Mapping[str, Detections], *, zones: Sequence[ZoneCount] = (), status: str = ""
+) -> Image:
+    """Return a new picture: `image` with what was `found` drawn on it, predicted boxes dashed.
 
     A label that would hide another one is left out (its box is drawn); so is one that is larger than the picture.
 
     Args:
         image: (H, W, 3) uint8 RGB, any size; not changed.
         found: detections by stage, pixels of `image`.
+        zones: zones and lines with their counts; a line's arrow points to where "in" is.
         status: a line for the lower left corner, such as ``"29.8 fps  41 ms"``.
     """
     canvas: Image = np.array(image, np.uint8, order="C")
     pen = _pen(canvas.shape[1], canvas.shape[0])
     marks = [(one, k, color_of(stage, int(one.class_id[k]))) for stage, one in enumerate(found.values())
              for k in range(len(one))]  # fmt: skip
+    for k, zone in enumerate(zones):
+        _outline_zone(canvas, pen, zone, _zone_color(k))
     for one, k, color in marks:
         _outline(canvas, pen, one, k, color)
     placed: list[_Box] = []
@@ -97,6 +103,10 @@ def annotate(image: Image, found: Mapping[str, Detections], *, status: str = "")
             (255, 255, 255),
             placed,
         )
+    for k, zone in enumerate(zones):
+        text = _plain(" ".join([zone.name, *(f"{name} {count}" for name, count in zone.counts.items())]))
+        (x, y) = _zone_corners(canvas, zone)[0].tolist()
+        _write(canvas, pen, text, _label_places((x, y, x, y)), _zone_color(k), placed)
     for one, k, color in marks:
         box = _corners(one.xyxy[k])
         _write(canvas, pen, _caption(one, k), _label_places(box), color, placed)
@@ -137,13 +147,52 @@ def _outline(canvas: Image, pen: _Pen, one: Detections, k: int, color: _Color) -
     x1, y1 = max(x1, edge), max(y1, edge)  # the whole line is inside the picture
     x2, y2 = max(x1, min(x2, width - edge) - 1), max(y1, min(y2, height - edge) - 1)
     cv2.rectangle(canvas, (x1, y1), (x2, y2), _RIM, pen.width + 2)
-    cv2.rectangle(canvas, (x1, y1), (x2, y2), color, pen.width)
+    if one.predicted[k]:
+        _dash(canvas, pen, (x1, y1, x2, y2), color)
+    else:
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, pen.width)
     if not isinstance(one, Faces):
         return
     radius = max(1, min(pen.width * 3 // 2, (x2 - x1) // 16))
     for x, y in np.nan_to_num(np.clip(one.landmarks[k], -_FAR, _FAR)):
         cv2.circle(canvas, (round(float(x)), round(float(y))), radius + 1, _RIM, cv2.FILLED)
         cv2.circle(canvas, (round(float(x)), round(float(y))), radius, color, cv2.FILLED)
+
+
+def _dash(canvas: Image, pen: _Pen, box: _Box, color: _Color) -> None:
+    """Draw the edges of `box` as dashes, four pens long, on the dark rim that is there."""
+    x1, y1, x2, y2 = box
+    step = 4 * pen.width
+    for x in range(x1, x2, 2 * step):
+        for y in (y1, y2):
+            cv2.line(canvas, (x, y), (min(x + step, x2), y), color, pen.width)
+    for y in range(y1, y2, 2 * step):
+        for x in (x1, x2):
+            cv2.line(canvas, (x, y), (x, min(y + step, y2)), color, pen.width)
+
+
+def _zone_color(index: int) -> _Color:
+    """Return the RGB colour of a zone: from the palette's other end than the stages'."""
+    return PALETTE[-1 - index % len(PALETTE)]
+
+
+def _zone_corners(canvas: Image, zone: ZoneCount) -> NDArray[np.int32]:
+    last = np.array([canvas.shape[1] - 1, canvas.shape[0] - 1])
+    corners: NDArray[np.int32] = np.round(np.array(zone.points) * last).astype(np.int32)
+    return corners
+
+
+def _outline_zone(canvas: Image, pen: _Pen, zone: ZoneCount, color: _Color) -> None:
+    corners = _zone_corners(canvas, zone)
+    is_line = len(corners) == 2
+    middle = corners.mean(0)
+    way = (corners[1] - corners[0]) / max(1.0, float(np.hypot(*(corners[1] - corners[0]))))
+    tip = middle + 12 * pen.width * np.array([-way[1], way[0]])
+    (x1, y1), (x2, y2) = middle.round().astype(int).tolist(), tip.round().astype(int).tolist()
+    for ink, width in ((_RIM, pen.width + 2), (color, pen.width)):
+        cv2.polylines(canvas, [corners], not is_line, ink, width)
+        if is_line:
+            cv2.arrowedLine(canvas, (x1, y1), (x2, y2), ink, width, tipLength=0.4)
 
 
 def _label_places(box: _Box) -> Sequence[tuple[int, int, bool]]:

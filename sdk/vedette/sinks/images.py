@@ -70,7 +70,10 @@ class ImagesSink(Closing):
             return
         _spare_the_source(self._folder, results.frame.source)
         path = self._folder / self._file_name(results)
-        write_atomic(path, _encode(annotate(results.frame.image, results.found), ".jpg", self._quality))
+        write_atomic(
+            path,
+            _encode(annotate(results.frame.image, results.found, zones=results.zones), ".jpg", self._quality),
+        )
 
     def close(self) -> None:
         """Do nothing: every picture is in place."""
@@ -170,7 +173,7 @@ class SheetSink(Closing):
         factor = min(self._width / width, self._width / height)  # upright pictures keep within a square
         size = max(1, round(width * factor)), max(1, round(height * factor))
         small = cv2.resize(results.frame.image, size, interpolation=cv2.INTER_AREA)
-        return annotate(np.asarray(small, np.uint8), scaled(results.found, factor))
+        return annotate(np.asarray(small, np.uint8), scaled(results.found, factor), zones=results.zones)
 
     def _caption(self, results: Results) -> str:
         seconds = (results.frame.time_ns - self._start_ns) / 1e9

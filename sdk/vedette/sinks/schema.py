@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.types import Detections, Faces, ModelInfo, Results
+from vedette.types import Detections, Faces, ModelInfo, Results, ZoneEvent
 
 __all__ = ["SCHEMA_VERSION", "to_json", "to_record"]
 
@@ -40,6 +41,8 @@ def to_record(results: Results) -> dict[str, Any]:
         "drops": dict(results.drops),
         "models": {stage: _model(info) for stage, info in results.models.items()},
         "detections": _detections(results.found),
+        "zones": {zone.name: dict(zone.counts) for zone in results.zones},
+        "events": [_event(event) for event in results.events],
     }
 
 
@@ -69,22 +72,26 @@ def _detections(found: Mapping[str, Detections]) -> list[dict[str, Any]]:
 
 
 def _rows(stage: str, one: Detections) -> list[dict[str, Any]]:
-    labels, known = one.labels, len(one.labels)
     landmarks = _rounded(one.landmarks, 10) if isinstance(one, Faces) else [[]] * len(one)
-    columns = zip(one.class_id.tolist(), _rounded(one.score, 10_000), _rounded(one.xyxy, 10), landmarks,
-                  one.track_id.tolist(), strict=True)  # fmt: skip
+    columns = zip(one.names, one.class_id.tolist(), _rounded(one.score, 10_000), _rounded(one.xyxy, 10), landmarks,
+                  one.track_id.tolist(), one.predicted.tolist(), strict=True)  # fmt: skip
     return [
         {
             "stage": stage,
-            "label": labels[class_id] if 0 <= class_id < known else str(class_id),
+            "label": label,
             "class_id": class_id,
             "score": score,
             "box": box,
             "landmarks": points,
             "track_id": track_id if track_id >= 0 else None,
+            "predicted": predicted,
         }
-        for class_id, score, box, points, track_id in columns
+        for label, class_id, score, box, points, track_id, predicted in columns
     ]
+
+
+def _event(event: ZoneEvent) -> dict[str, Any]:
+    return {**asdict(event), "dwell_s": round(event.dwell_s, 3)}
 
 
 def _rounded(values: NDArray[np.float32], steps: int) -> list[Any]:

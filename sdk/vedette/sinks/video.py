@@ -90,7 +90,10 @@ class VideoSink(Closing):
         """
         if self._closed:
             raise SinkError(f"{self.name} is closed")
-        picture, time_ns = annotate(results.frame.image, results.found), results.frame.time_ns
+        picture, time_ns = (
+            annotate(results.frame.image, results.found, zones=results.zones),
+            results.frame.time_ns,
+        )
         if self._writer is not None:
             self._writer.add(picture, time_ns)
             return

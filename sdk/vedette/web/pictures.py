@@ -66,7 +66,7 @@ class Pictures:
             return None
         results, written_ns = newest
         image = results.frame.image
-        whole = annotate(image, results.found) if boxes else image
+        whole = annotate(image, results.found, zones=results.zones) if boxes else image
         return Picture(encode(whole, quality=_SNAPSHOT_QUALITY), results.frame.index, written_ns)
 
 
@@ -94,4 +94,4 @@ def _reduced(results: Results, max_px: int, *, boxes: bool) -> Image:
     if factor < 1:
         size_wh = tuple(max(1, round(side * factor)) for side in results.frame.size_wh)
         image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(image.dtype, copy=False)
-    return annotate(image, scaled(results.found, factor)) if boxes else image
+    return annotate(image, scaled(results.found, factor), zones=results.zones) if boxes else image

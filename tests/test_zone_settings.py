@@ -1,0 +1,107 @@
+"""Settings of tracks and zones: read, checked, refused with the nearest name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vedette.errors import SettingsError
+from vedette.settings import LineSettings, StageSettings, TrackSettings, ZoneSettings, load_zones, parse_stage
+
+GOOD = """
+[line.door]
+points = [[0.5, 0], [0.5, 1]]
+anchor = "center"
+
+[zone.yard]
+points = [[0, 0], [1, 0.0], [1, 1]]
+labels = ["person"]
+inertia_s = 1
+dwell_s = 10.5
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "zones.toml"
+    path.write_text(text)
+    return path
+
+
+def test_zones_and_lines_are_read(tmp_path: Path) -> None:
+    yard, door = load_zones(write(tmp_path, GOOD))
+    corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
+    assert yard == ZoneSettings("yard", corners, labels=("person",), inertia_s=1, dwell_s=10.5)
+    assert door == LineSettings("door", ((0.5, 0.0), (0.5, 1.0)), anchor="center")
+    assert not isinstance(door, ZoneSettings)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("[zones.a]", "'zones'; did you mean 'zone'", id="unknown table"),
+        pytest.param("[zone]\npoints = []", r"write \[zone.NAME\]", id="no name"),
+        pytest.param("zone = 3", r"write \[zone.NAME\]", id="no table"),
+        pytest.param("", "no zone and no line", id="nothing"),
+        pytest.param(GOOD + "\ninertia = 2", "'inertia'; did you mean 'inertia_s'", id="unknown key"),
+        pytest.param(GOOD.replace("anchor", "dwell_s"), "unknown key", id="a line does not dwell"),
+        pytest.param(
+            GOOD.replace("center", "centre"), "'centre'; did you mean 'center'", id="unknown anchor"
+        ),
+        pytest.param(GOOD.replace("10.5", "-1"), "dwell_s is -1, a number from 0", id="below zero"),
+        pytest.param(GOOD.replace("10.5", "nan"), "dwell_s is nan", id="not a number"),
+        pytest.param(GOOD.replace("10.5", "true"), "dwell_s is True", id="bool is no number"),
+        pytest.param(GOOD.replace('["person"]', '"person"'), "labels is 'person'", id="labels no list"),
+        pytest.param(GOOD.replace("[0.5, 1]", "[0.5, 1.1]"), r"\[line.door\] needs two points", id="outside"),
+        pytest.param(GOOD.replace("[0.5, 1]", "[0.5]"), "needs two points", id="half a point"),
+        pytest.param(GOOD.replace("[0.5, 1]", "[0.5, 1], [1, 1]"), "needs two points", id="three ends"),
+        pytest.param(
+            GOOD.replace("[1, 0.0], ", ""), r"\[zone.yard\] needs 3 to 100 points", id="two corners"
+        ),
+        pytest.param(GOOD.replace("[1, 0.0]", "[1, 1]"), "the same point twice", id="twice the same"),
+        pytest.param(GOOD.replace("points", "point"), "'point'; did you mean 'points'", id="misspelt points"),
+        pytest.param(GOOD.replace("door", "yard"), "'yard' is the name of a zone and of a line", id="twins"),
+        pytest.param("[zone.a", "not valid TOML", id="no TOML"),
+    ],
+)
+def test_bad_zones_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_zones(write(tmp_path, text))
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot read the zones .*gone.toml"):
+        load_zones(tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        pytest.param("track", StageSettings("track"), id="track"),
+        pytest.param(
+            "track?max_age_s=3&confirm_s=0&start_score=0.6",
+            StageSettings("track", track=TrackSettings(max_age_s=3.0, confirm_s=0.0, start_score=0.6)),
+            id="track with options",
+        ),
+        pytest.param("zones=a/b.toml", StageSettings("zones", "a/b.toml"), id="zones"),
+        pytest.param("faces?every=3", StageSettings("faces", every=3), id="every third frame"),
+    ],
+)
+def test_stages_are_parsed(text: str, settings: StageSettings) -> None:
+    assert parse_stage(text) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("track?max_age=3", "'max_age'; did you mean 'max_age_s'", id="unit left out"),
+        pytest.param("track?min_score=0.3", "unknown option of stage track", id="a detector's option"),
+        pytest.param("track?max_age_s=0", "allowed is 0.01", id="no memory"),
+        pytest.param("faces?every=0", "allowed is 1", id="never"),
+        pytest.param("faces?every=1.5", "whole number", id="every frame and a half"),
+        pytest.param("zones=a.toml?every=2", "unknown option of stage zones", id="zones have none"),
+    ],
+)
+def test_bad_stages_are_refused(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parse_stage(text)
