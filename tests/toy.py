@@ -32,7 +32,7 @@ def each(commands):
     """Return the exit code and stderr of each command."""
     said = []
     for words in commands:
-        with contextlib.redirect_stderr(io.StringIO()) as err:
+        with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(io.StringIO()):
             code = main(words)
         said.append([code, err.getvalue()])
     return said
