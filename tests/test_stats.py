@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vedette.stats import LatencyStats, Percentiles, Stats
-from vedette.types import Detections, Frame, Results
+from vedette.types import Detections, Frame, Results, ZoneCount
 
 MS = 1_000_000
 
@@ -87,6 +87,13 @@ def test_drops_are_the_last_told_and_counts_add_up():
     snapshot = stats.snapshot()
     assert snapshot.drops == {"stale": 4}
     assert snapshot.counts == {"objects": {"cat": 1, "dog": 3, "7": 1}}
+
+
+def test_zones_are_the_last_told():
+    door = ZoneCount("door", ((0.0, 0.0), (1.0, 1.0)), {"in": 2, "out": 1})
+    stats = gather([result(0), dataclasses.replace(result(40), zones=(door,))])
+    assert stats.snapshot().as_dict()["zones"] == {"door": {"in": 2, "out": 1}}
+    assert gather([result(0)]).snapshot().zones == {}
 
 
 def test_a_snapshot_does_not_change():

@@ -254,15 +254,13 @@ def _table(now: StatsSnapshot) -> str:
         f"{n} x {label} ({stage})" for stage, labels in now.counts.items() for label, n in labels.items()
     ]
     lost = [f"{count} {cause}" for cause, count in now.drops.items() if count]
-    zones = [
-        f"{name}: {', '.join(f'{n} {what}' for what, n in counts.items())}" for name, counts in now.zones.items()
-    ]
+    zones = [f"zone     {name}: {_plain(dict(counts))}" for name, counts in now.zones.items()]
     return "\n".join(
         [
             f"{now.frames} frames, {now.mean_fps:.1f} fps",
             _columns(rows),
             f"found    {', '.join(found) or 'nothing'}",
-            *(f"zone     {zone}" for zone in zones),
+            *zones,
             f"dropped  {', '.join(lost) or 'none'}",
         ]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -99,17 +100,14 @@ def test_a_score_is_smoothed_by_the_second(rate_hz):
     assert told.score[0] == pytest.approx(0.5 + 0.4 * 0.25, abs=1e-3)
 
 
-def test_scores_stay_in_order_and_rows_together():
+def test_the_best_score_stays_first_and_rows_together():
     tracker = Tracker(TrackSettings(confirm_s=0.0, smooth_s=10.0))
-    first = tracker.look(people((200, 300), (800, 300)), 0)
-    swap = people((200, 300), (800, 300))
-    strong = tracker.look(swap.take(np.array([1, 0])), ns(0.1))
-    late = Detections(swap.xyxy, np.float32([0.95, 0.2]), swap.class_id, swap.track_id, swap.labels)
-    told = tracker.look(late, ns(0.2))
-    assert (np.diff(told.score) <= 0).all()
-    for one in (strong, told):
-        numbers = dict(zip(one.xyxy[:, 0].tolist(), one.track_id.tolist(), strict=True))
-        assert numbers == dict(zip(first.xyxy[:, 0].tolist(), first.track_id.tolist(), strict=True))
+    first = tracker.look(people((200, 300)), 0)
+    both = people((800, 300), (200, 300))
+    told = tracker.look(replace(both, score=np.float32([0.6, 0.5])), ns(0.1))  # smoothed: 0.6 and some 0.9
+    assert (np.diff(told.score) < 0).all()
+    assert told.track_id[0] == first.track_id[0]
+    np.testing.assert_array_equal(told.xyxy, both.xyxy[::-1])
 
 
 def test_a_weak_detection_carries_a_track_on_but_begins_none():
@@ -120,6 +118,20 @@ def test_a_weak_detection_carries_a_track_on_but_begins_none():
     assert told.track_id.tolist() == [number]
     assert told.score[0] == pytest.approx(0.3)
     assert not told.predicted.any()
+
+
+@pytest.mark.parametrize(
+    ("confirm_s", "seen"),
+    [
+        pytest.param(1.0, [0.9, 0.3], id="has no number yet"),
+        pytest.param(0.0, [0.9, None, 0.3], id="was lost"),
+    ],
+)
+def test_a_weak_detection_is_not_enough_where_the_track(confirm_s, seen):
+    tracker = Tracker(TrackSettings(confirm_s=confirm_s), start_score=0.5)
+    for k, score in enumerate(seen):
+        told = tracker.look(people() if score is None else people((300, 300), score=score), ns(k / 10))
+    assert len(told) == 0
 
 
 def test_strong_detections_choose_first():

@@ -87,6 +87,12 @@ def test_without_inertia_and_margin_the_same_would_flicker():
     assert len(events) > 20
 
 
+@pytest.mark.parametrize(("margin", "left"), [(0.02, 0), (0.0, 1)])
+def test_who_stands_a_little_outside_for_long_has_left_only_without_a_margin(margin, left):
+    path = lambda t: (0.51 if t < 2 else 0.495, 0.5)  # noqa: E731 - 0.005 of the width is 0.01 of the height
+    assert run(zone(margin=margin), path)[1]["yard"]["left"] == left
+
+
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 def test_who_stays_is_told_of_once(rate_hz):
     events, counts = run(zone(dwell_s=2.0), lambda t: (0.7, 0.5), rate_hz=rate_hz)
