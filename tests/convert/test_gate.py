@@ -148,6 +148,7 @@ def test_a_source_without_pictures_is_refused(tmp_path):
 
 
 def test_a_bare_model_must_be_given_what_a_run_has(tmp_path):
+    (tmp_path / "x.tflite").touch()
     with pytest.raises(SettingsError, match="--contract"):
         gather(tmp_path / "x.tflite")
     (tmp_path / "c.json").write_text('{"input": {"name": "image"}}')

@@ -7,7 +7,7 @@ from keras import ops
 
 from vedette_train.data.mosaic import MAX_OBJECTS
 from vedette_train.data.targets import anchors
-from vedette_train.losses.detect import assign, detect_loss
+from vedette_train.losses.detect import assign, detect_loss, iou
 
 STRIDES = (8, 16, 32)
 PLACES = anchors((64, 64), STRIDES)
@@ -56,7 +56,7 @@ def main():
         "tiny": int((tiny[1] > 0).sum()), "two": sorted({tuple(b) for b in two[0][two[1] > 0].tolist()}),
         "nothing": loss(target(), outputs()), "unknown loud": loss(unknown, loud), "unknown": loss(unknown, outputs()),
         "known loud": loss(target(), loud), "finite": loss(one, outputs(size=80.0)),
-        "fits": loss(one, outputs(size=float(np.log(4)))), "too small": loss(one, outputs(size=-2.0)),
+        "iou": [float(v[0]) for v in iou(np.float32([[0, 0, 2, 2]]), np.float32([[1, 1, 3, 3]]))],
     }))  # fmt: skip
 
 

@@ -44,6 +44,30 @@ def test_it_learns_and_the_small_form_knows_as_much(shapes_run):
 
 @needs_tensorflow
 @pytest.mark.timeout(300)
+def test_a_pruned_run_learns_on_from_stored_outputs(shapes_run, tmp_path):
+    data, run, _, _ = shapes_run
+    files = [str(path.relative_to(data)) for path in sorted(data.glob("train/*/*.png"))]
+    outputs = [[8.0 * (name in file) for name in CLASSES] for file in files]
+    np.savez(tmp_path / "stored.npz", files=files, outputs=np.array(outputs, np.float32))
+    words = [
+        "-m",
+        "vedette",
+        "train",
+        "classify",
+        f"--data={data}",
+        "--input=64x64",
+        "--freeze=0",
+        "--batch=16",
+    ]
+    small = tmp_path / "small"
+    more = [f"--init={run}", "--prune=0.4", f"--teacher={tmp_path / 'stored.npz'}", f"--out={small}"]
+    run_program(*words, *more, "--epochs=2", "--steps=30", "--rate=0.003")
+    assert json.loads((small / "metrics.json").read_text())["float"]["top1"] > 0.8
+    assert (small / "model.keras").stat().st_size < 0.75 * (run / "model.keras").stat().st_size
+
+
+@needs_tensorflow
+@pytest.mark.timeout(300)
 def test_a_run_leaves_all_that_was_promised(shapes_run):
     _, run, _, _ = shapes_run
     files = {

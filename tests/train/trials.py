@@ -152,8 +152,23 @@ def try_pruning(folder):
         "widths": widths,
         "weights": [net.count_params(), small.count_params()],
         "whole": [none, float(np.abs(np.asarray(same.predict_on_batch(x)["logits"]) - before).max())],
+        "together": kept_together(),
         "reloaded": float(np.abs(np.asarray(again.predict_on_batch(x)["logits"]) - after).max()),
     }
+
+
+def kept_together():
+    """Return which channels stay in two layers that meet in an addition and would choose differently alone."""
+    net, marks = network(), np.arange(16, dtype=np.float32)
+    for name, order in (("stem_bn", marks), ("project", marks[::-1] ** 2)):
+        weights = net.get_layer(name).get_weights()
+        weights[0 if name == "stem_bn" else 1] = 1 + marks
+        if name == "project":
+            weights[0] = np.ones_like(weights[0]) * (1 + order)
+        net.get_layer(name).set_weights(weights)
+    small, _ = prune(net, 0.5)
+    gamma, bias = small.get_layer("stem_bn").get_weights()[0], small.get_layer("project").get_weights()[1]
+    return [(values - 1).astype(int).tolist() for values in (gamma, bias)]
 
 
 def silence(net, dead):

@@ -25,7 +25,9 @@ def draw_curves(path: Path, log: Path) -> None:
     with log.open(newline="", encoding="utf-8") as file:
         rows = {int(row["epoch"]): row for row in csv.DictReader(file)}  # of an epoch done twice, the later
     # Keras' logger adds columns that nobody fills
-    names = [name for name, value in next(iter(rows.values()), {}).items() if name != "epoch" and value != "NA"]
+    names = [
+        name for name, value in next(iter(rows.values()), {}).items() if name != "epoch" and value != "NA"
+    ]
     if not names:
         return
     figure = Figure((4.2 * len(names), 3), layout="constrained")

@@ -10,7 +10,7 @@ from typing import Any
 
 from keras import ops
 
-__all__ = ["assign", "decode", "detect_loss"]
+__all__ = ["assign", "decode", "detect_loss", "iou"]
 
 ALPHA, BETA = 0.5, 4.0  # how much score and overlap count in the alignment
 TOP_PLACES = 10

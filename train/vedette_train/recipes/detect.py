@@ -43,7 +43,7 @@ class Settings(FitSettings):
     format: str = option("", "of the data; recognised if empty")
     size: int = option(256, "side of the composed scenes in pixels")
     checked: int = option(200, "val pictures looked at after each epoch")
-    input: tuple[int, int] = option((224, 224), "input size of the exported model", export=True)
+    input: tuple[int, int] = option((224, 192), "input size of the exported model", export=True)
     name: str = option("objects", "what the exported model is called", export=True)
 
     def __post_init__(self) -> None:
