@@ -7,20 +7,19 @@ x, y in units of s, in the order of `vedette.types.FACE_POINTS`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette.heads.places import MAX_LOG_SIZE, least_raw, logit, real
 from vedette.ops.boxes import nms
 from vedette.types import Tensor
 
 __all__ = ["decode"]
 
 MAX_CANDIDATES = 750
-MAX_LOG_SIZE = 6.0
 
 
 def decode(
@@ -39,7 +38,7 @@ def decode(
     Returns:
         xyxy, score, landmarks; best first.
     """
-    least = _logit(min_score)
+    least = logit(min_score)
     rows = [
         _passing(*tensors[3 * i : 3 * i + 3], stride=stride, least_logit=least)
         for i, stride in enumerate(strides)
@@ -57,14 +56,12 @@ def _passing(
 ) -> NDArray[np.float32]:
     """Return (n, 18) of the places that pass: x and y of their centres, stride, logit, four of box, ten of points."""
     raw: NDArray[Any] = score.data.reshape(-1)
-    places = np.flatnonzero(raw >= _least_raw(score, least_logit))
+    places = np.flatnonzero(raw >= least_raw(score, least_logit))
     rows = np.empty((len(places), 18), np.float32)
     if len(places):
         row, column = np.divmod(places, score.data.shape[2])
         rows[:, 0], rows[:, 1], rows[:, 2] = (column + 0.5) * stride, (row + 0.5) * stride, stride
-        rows[:, 3:4], rows[:, 4:8], rows[:, 8:] = (
-            _real(tensor, places, channels) for tensor, channels in ((score, 1), (box, 4), (points, 10))
-        )
+        rows[:, 3:4], rows[:, 4:8], rows[:, 8:] = (real(tensor, places) for tensor in (score, box, points))
     return rows
 
 
@@ -76,21 +73,3 @@ def _place(found: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
     score = np.float32(1) / (np.float32(1) + np.exp(-found[:, 3]))
     landmarks = found[:, 8:].reshape(-1, 5, 2) * stride[:, None] + center[:, None]
     return np.concatenate([middle - half, middle + half], -1), score, landmarks
-
-
-def _logit(score: float) -> float:
-    if not 0 < score < 1:
-        return -math.inf if score <= 0 else math.inf
-    return math.log(score / (1 - score))
-
-
-def _least_raw(score: Tensor, least_logit: float) -> float:
-    """Return the least raw value of the score tensor that reaches `least_logit`."""
-    if score.scale <= 0 or not math.isfinite(least_logit):
-        return least_logit
-    return math.ceil(least_logit / score.scale + score.zero_point - 1e-6)
-
-
-def _real(tensor: Tensor, places: NDArray[np.intp], channels: int) -> NDArray[np.float32]:
-    raw = tensor.data.reshape(-1, channels)[places].astype(np.float32)
-    return raw if tensor.scale <= 0 else (raw - np.float32(tensor.zero_point)) * np.float32(tensor.scale)

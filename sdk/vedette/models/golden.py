@@ -58,6 +58,6 @@ def record(engine: Engine, model: ModelFile, picture: Image) -> dict[str, Any]:
         "tolerance_score": TOLERANCE_SCORE,
         "detections": [],
     }
-    if isinstance(found, MapDetector | FaceDetector):
+    if isinstance(found, MapDetector):
         return {**stored, "detections": golden_answer(found.detect(picture))}
     return {**stored, "outputs": RawNetwork(engine, model).answer(picture)}
