@@ -96,3 +96,15 @@ def test_broken_sizes_stay_finite():
     xyxy, score, _ = decode(tensors(made), STRIDES, min_score=0.5, nms_iou=0.4)
     assert np.isfinite(xyxy).all()
     assert len(score) >= 1
+
+
+def test_places_that_agree_steady_the_answer():
+    made = maps()
+    for column, off, logit in ((1, 0.5, 2.0), (2, -0.5, 2.0)):  # both mean x = 32
+        made["score", 16][0, 1, column] = logit
+        made["box", 16][0, 1, column] = [off, 0, np.log(3), np.log(3)]
+    made["points", 16][0, 1, 1] = 0.5
+    made["points", 16][0, 1, 2] = 0.5 - np.tile([0.6, 0.2], 5)
+    xyxy, _, landmarks = decode(tensors(made), STRIDES, min_score=0.5, nms_iou=0.4)
+    np.testing.assert_allclose(xyxy, [[8, 0, 56, 48]], atol=1e-4)
+    np.testing.assert_allclose(landmarks[0, 0], [(32 + 38.4) / 2, (32 + 28.8) / 2], atol=1e-3)

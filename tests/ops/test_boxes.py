@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vedette.ops.boxes import iou_matrix, nms
+from vedette.ops.boxes import blend, iou_matrix, nms
 
 A = [0, 0, 10, 10]
 
@@ -58,3 +58,20 @@ def test_suppression_is_the_greedy_one():
 def test_what_a_fallen_box_covered_may_stay():
     row = np.float32([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]])
     assert nms(row, np.float32([3, 2, 1]), iou=0.4).tolist() == [0, 2]
+
+
+def test_a_kept_box_is_the_mean_of_those_that_overlap_it_weighed_by_score():
+    boxes = np.float32([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]])
+    score = np.float32([1.0, 0.5, 0.5])
+    mean = blend(boxes, boxes, score, kept=np.array([0, 2]), iou=0.6)
+    np.testing.assert_allclose(mean, [[1 / 17, 0, 10 + 1 / 17, 10], [50, 50, 60, 60]], rtol=1e-5)
+    apart = blend(boxes, boxes, score, kept=np.array([0, 2]), iou=0.9)
+    np.testing.assert_allclose(apart, boxes[[0, 2]])
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_boxes_without_area_are_blended_with_nothing(n):
+    boxes = np.ones((n, 4), np.float32)
+    mean = blend(boxes * 7, boxes, np.ones(n, np.float32), kept=np.arange(n), iou=0.6)
+    assert mean.dtype == np.float32
+    np.testing.assert_allclose(mean, boxes * 7)

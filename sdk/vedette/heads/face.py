@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette.heads.places import MAX_LOG_SIZE, least_raw, logit, real
-from vedette.ops.boxes import nms
+from vedette.ops.boxes import blend, nms
 from vedette.types import Tensor
 
 __all__ = ["decode"]
 
 MAX_CANDIDATES = 750
+BLEND_IOU = 0.6
 
 
 def decode(
@@ -33,7 +34,7 @@ def decode(
         tensors: for each stride its score, box and points map, (1, h, w, 1), (1, h, w, 4) and (1, h, w, 10).
         strides: input pixels per place, in the same order.
         min_score: 0..1; lower ones are left out.
-        nms_iou: 0..1; of two faces that overlap more, the better one stays.
+        nms_iou: 0..1; of two faces that overlap more, the better one stays, moved to where the places around agree.
 
     Returns:
         xyxy, score, landmarks; best first.
@@ -48,7 +49,9 @@ def decode(
         found = found[np.argpartition(-found[:, 3], MAX_CANDIDATES)[:MAX_CANDIDATES]]
     xyxy, score, landmarks = _place(found)
     kept = nms(xyxy, score, iou=nms_iou)
-    return xyxy[kept], score[kept], landmarks[kept]
+    told = np.concatenate([xyxy, landmarks.reshape(-1, 10)], 1)
+    mean = blend(told, xyxy, score, kept=kept, iou=BLEND_IOU)
+    return mean[:, :4], score[kept], mean[:, 4:].reshape(-1, 5, 2)
 
 
 def _passing(

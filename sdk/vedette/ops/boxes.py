@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["iou_matrix", "nms"]
+__all__ = ["blend", "iou_matrix", "nms"]
 
 Floats = NDArray[np.float32]
 
@@ -38,3 +38,17 @@ def nms(xyxy: Floats, score: Floats, *, iou: float) -> NDArray[np.intp]:
         if alive[i]:
             alive[i + 1 :] &= ~over[i, i + 1 :]
     return order[alive]
+
+
+def blend(values: Floats, xyxy: Floats, score: Floats, *, kept: NDArray[np.intp], iou: float) -> Floats:
+    """Return (m, k) values of the `kept` boxes, each the mean of those of all boxes (n, k) that overlap it.
+
+    Votes steady what a single place says (Bazarevsky et al., BlazeFace, 2019, section 3.4). Each votes with the fourth
+    power of its `score`, 0..1, where it overlaps by more than `iou`.
+    """
+    weight = (iou_matrix(xyxy[kept], xyxy) > iou) * score**4
+    weight[np.arange(len(kept)), kept] += np.float32(
+        1e-12
+    )  # a box without area overlaps nothing, itself included
+    mean: Floats = weight @ values / weight.sum(1, keepdims=True)
+    return mean
