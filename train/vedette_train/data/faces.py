@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette.errors import VedetteError
+from vedette_train.data.readers import open_detection
 
-__all__ = ["FacePhoto", "face_free_photos", "no_faces", "read_faces"]
+__all__ = ["FacePhoto", "face_free_photos", "no_faces", "read_boxes", "read_faces"]
 
 Floats = NDArray[np.float32]
 POINTS = [f"{p}_{a}" for p in ("leye", "reye", "nose", "lmouth", "rmouth") for a in "xy"]
@@ -32,7 +33,7 @@ class FacePhoto:
     Attributes:
         path: the file.
         xyxy: (n, 4) float32 pixels, in the one convention that the model learns.
-        points: (n, 5, 2) float32 pixels.
+        points: (n, 5, 2) float32 pixels; NaN where they are not known.
         sure: (n,) bool; where False, whether it is a face is left open.
         given: (n, 4) float32, the boxes as labelled.
         by_hand: (n,) bool; where False, a model found the face.
@@ -86,6 +87,29 @@ def face_free_photos(root: Path) -> list[Path]:
         if path.suffix in (".webp", ".jpg", ".png") and str(path.relative_to(root)) not in with_faces
     ]
     return found
+
+
+def read_boxes(root: Path) -> list[FacePhoto]:
+    """Return the train split of any detection data in `root` that labels "face": boxes without landmarks.
+
+    Boxes are taken as they are; those of WIDER FACE lie near the convention that is learned.
+
+    Raises:
+        VedetteError: the labels cannot be read, or there is nothing to train on.
+        SettingsError: nothing is called "face" there.
+    """
+    found = open_detection(root).only(["face"])
+    return [
+        FacePhoto(
+            photo.path,
+            photo.xyxy,
+            np.full((len(photo.xyxy), 5, 2), np.nan, np.float32),
+            ~photo.ignored,
+            photo.xyxy,
+            np.ones(len(photo.xyxy), bool),
+        )
+        for photo in found.splits["train"]
+    ]
 
 
 def no_faces(path: Path) -> FacePhoto:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vedette.types import Image
 from vedette_train.data.augment import disturb
 from vedette_train.data.faces import FacePhoto, no_faces
+from vedette_train.data.mistakes import Mistake
 from vedette_train.data.pictures import read_rgb
 
 __all__ = ["Scene", "Scenes"]
@@ -20,6 +21,7 @@ __all__ = ["Scene", "Scenes"]
 MIN_FACE_PX = 7.0  # smaller ones are neither face nor background
 MOSAICS = (1, 1, 1, 2, 2, 2, 3, 3, 4, 6)
 MIRROR = [1, 0, 2, 4, 3]
+MISTAKEN = 0.6  # share of distractors that were once taken for faces, where such are known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,12 +35,27 @@ class Scene:
 
 
 class Scenes:
-    """Makes scenes of `size` x `size` px; the same generator state gives the same scene."""
+    """Makes scenes of `size` x `size` px; the same generator state gives the same scene.
 
-    def __init__(self, photos: Sequence[FacePhoto], backgrounds: Sequence[Path], size: int) -> None:
-        self._portraits = [p for p in photos if "faces" in p.path.parts]
-        self._places = [p for p in photos if "faces" not in p.path.parts] or self._portraits
+    Args:
+        photos: with all faces that are known in them.
+        backgrounds: photos without faces.
+        size: side of the scenes in px.
+        mistakes: what an earlier detector took for faces; it is then shown often, the surer the oftener.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[FacePhoto],
+        backgrounds: Sequence[Path],
+        size: int,
+        mistakes: Sequence[Mistake] = (),
+    ) -> None:
+        self._portraits = [p for p in photos if _is_portrait(p)]
+        self._places = [p for p in photos if not _is_portrait(p)] or self._portraits
         self._photos, self._backgrounds, self._size = photos, backgrounds, size
+        self._mistakes = mistakes
+        self._weights = np.cumsum([mistake.score for mistake in mistakes])
 
     def make(self, rng: np.random.Generator) -> Scene:
         """Return one scene."""
@@ -57,7 +74,7 @@ class Scenes:
         if rng.random() < 0.05:
             return np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
         image = read_rgb(self._backgrounds[int(rng.integers(len(self._backgrounds)))])
-        side = min(image.shape[:2]) * rng.uniform(0.3, 1.0)
+        side = min(image.shape[:2]) * rng.uniform(0.2, 1.0)
         zoom = size / side
         x, y = (rng.uniform(0, max(1e-3, n - side)) for n in (image.shape[1], image.shape[0]))
         matrix = np.array([[zoom, 0, -x * zoom], [0, zoom, -y * zoom]])
@@ -75,7 +92,7 @@ class Scenes:
 
     def _few(self, canvas: _Canvas, rng: np.random.Generator) -> None:
         for _ in range(int(rng.integers(0, 4))):
-            self._distract(canvas, rng, float(np.exp(rng.uniform(np.log(16), np.log(self._size / 2)))))
+            self._distract(canvas, rng, float(np.exp(rng.uniform(np.log(16), np.log(self._size * 0.8)))))
         for _ in range(int(rng.integers(1, 5))):
             size = float(np.exp(rng.uniform(np.log(16), np.log(self._size * 1.0))))
             self._paste(canvas, rng, size, 0.35)
@@ -89,6 +106,13 @@ class Scenes:
 
     def _distract(self, canvas: _Canvas, rng: np.random.Generator, size_px: float) -> None:
         """Paste any piece of a photo in the same way, or the edges of what is pasted would give faces away."""
+        if len(self._mistakes) and rng.random() < MISTAKEN:
+            chosen = np.searchsorted(self._weights, rng.random() * self._weights[-1], side="right")
+            mistake = self._mistakes[min(int(chosen), len(self._mistakes) - 1)]
+            at = rng.random(2) * self._size
+            margin = float(rng.uniform(0.2, 1.2))
+            canvas.paste(read_rgb(mistake.photo.path), mistake.photo, mistake.xyxy, size_px, at, margin)
+            return
         if rng.random() < 0.5:
             photo = self._photos[int(rng.integers(len(self._photos)))]
         else:
@@ -108,7 +132,8 @@ class Scenes:
             for column in range(side):
                 photo = photos[int(rng.integers(len(photos)))]
                 image = read_rgb(photo.path)
-                zoom = cell / min(image.shape[:2]) * float(np.exp(rng.uniform(-0.25, 0.6)))
+                closer = 0.6 if photos is self._portraits else 1.2
+                zoom = cell / min(image.shape[:2]) * float(np.exp(rng.uniform(-0.25, closer)))
                 canvas.lay(image, photo, zoom, np.array([column, row]) * cell, cell)
 
 
@@ -243,6 +268,11 @@ class _Canvas:
         side = np.sqrt(np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1))
         sure = np.array(self._sure, bool) & (side >= MIN_FACE_PX)
         return Scene(disturb(self._image, self._rng), xyxy, points, sure)
+
+
+def _is_portrait(photo: FacePhoto) -> bool:
+    """Tell a photo of one labelled face from a view in which faces happen to be."""
+    return bool(photo.by_hand[:1].any() and np.isfinite(photo.points[0]).all())
 
 
 def _extent(mask: NDArray[np.float32], matrix: NDArray[np.float64], size: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from vedette_train.data.scenes import Scene
 __all__ = ["TARGET_COLUMNS", "anchors", "assign"]
 
 TARGET_COLUMNS = 16
-"""Per place: positive 0/1, weight of the score's loss, box x1 y1 x2 y2 in px, five points x y in px."""
+"""Per place: positive 0/1, weight of the score's loss, box x1 y1 x2 y2 in px, points x y in px or NaN."""
 
 RANGES_PX = {8: (0.0, 38.0), 16: (26.0, 88.0), 32: (64.0, 1e9)}
 """Face sizes (square root of the box's area) that each stride answers for; they overlap."""

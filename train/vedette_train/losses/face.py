@@ -38,7 +38,8 @@ def face_loss(target: Any, outputs: dict[str, Any], places: Any, strides: tuple[
     score = _varifocal(flat["score"][..., 0], positive * ops.stop_gradient((1 + overlap) / 2), positive)
     count = ops.maximum(ops.sum(positive), 1.0)
     side = ops.sqrt(ops.maximum(_area(target[..., 2:6]), 1.0))[..., None]
-    off = _smooth_l1((points - target[..., 6:]) / side)
+    known = ops.logical_not(ops.isnan(target[..., 6:]))
+    off = _smooth_l1((points - ops.where(known, target[..., 6:], 0.0)) / side) * ops.cast(known, points.dtype)
     where = ops.sum(positive * (1 - overlap + distance)) / count
     sharp = ops.minimum(side[..., 0] / SHARP_PX, 1.0)
     marks = ops.sum(positive * sharp * ops.mean(off, -1)) / count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,13 @@ from vedette.errors import SettingsError
 from vedette_train.settings import FitSettings, check_input, option
 
 if TYPE_CHECKING:
+    from vedette_train.data.faces import FacePhoto
+    from vedette_train.data.mistakes import Mistake
     from vedette_train.job import Job
 
 __all__ = ["HELP", "Settings", "export", "job"]
 
+SEARCHED = 6  # each so many-th photo with faces is searched for mistakes: they are many, and much alike
 HELP = "the face detector; DATA holds faces/, objects/ and photos/"
 
 
@@ -22,16 +25,23 @@ class Settings(FitSettings):
     """Settings of the face detector.
 
     Attributes:
+        more: photos with more labelled faces, WIDER FACE for instance, in any format of `vedette_train.data.readers`;
+            their boxes teach, without landmarks.
         size: side of the composed scenes in pixels, a multiple of 32.
         input: width and height of the exported model's input, multiples of 32.
     """
 
+    more: Path | None = field(
+        default=None, metadata={"help": "data with more faces, boxes called 'face', such as WIDER FACE"}
+    )
     size: int = option(320, "side of the composed scenes in pixels")
     input: tuple[int, int] = option((512, 384), "input size of the exported model", export=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_input(self.input)
+        if self.more is not None and not self.more.is_dir():
+            raise SettingsError(f"there is no folder {self.more} with more faces.")
         if self.size < 64 or self.size % 32:
             raise SettingsError(f"size is {self.size}; give a multiple of 32 of at least 64.")
 
@@ -39,13 +49,15 @@ class Settings(FitSettings):
 def job(settings: Settings) -> Job:
     """Return the network, its loss, and scenes composed on the fly.
 
+    With ``init`` the scenes show often what that run's network takes for faces in the training photos.
+
     Raises:
         VedetteError: the data cannot be read.
     """
     import keras
     import numpy as np
 
-    from vedette_train.data.faces import face_free_photos, read_faces
+    from vedette_train.data.faces import face_free_photos, read_boxes, read_faces
     from vedette_train.data.scenes import Scenes
     from vedette_train.data.targets import anchors, assign
     from vedette_train.job import Job
@@ -53,7 +65,9 @@ def job(settings: Settings) -> Job:
     from vedette_train.models.face import STRIDES, face_network
 
     photos, backgrounds = read_faces(settings.data, split="train"), face_free_photos(settings.data)
-    scenes = Scenes(photos, backgrounds, settings.size)
+    photos += read_boxes(settings.more) if settings.more else []
+    mistakes = _mistakes(settings.init, settings.input, photos, backgrounds) if settings.init else []
+    scenes = Scenes(photos, backgrounds, settings.size, mistakes)
     places = anchors((settings.size, settings.size), STRIDES)
 
     def example(rng: np.random.Generator) -> tuple[Any, Any]:
@@ -64,6 +78,21 @@ def job(settings: Settings) -> Job:
         return face_loss(target, outputs, keras.ops.convert_to_tensor(places), STRIDES)
 
     return Job(network=face_network((settings.size, settings.size)), loss=loss, example=example)
+
+
+def _mistakes(
+    run: Path, size_wh: tuple[int, int], photos: list[FacePhoto], backgrounds: list[Path]
+) -> list[Mistake]:
+    """Return what the network of `run` takes for faces in photos without faces, and in some of the others."""
+    from vedette_train.data.faces import no_faces
+    from vedette_train.data.mistakes import LEAST_SCORE, find_mistakes
+    from vedette_train.export import FloatDetector
+    from vedette_train.folder import kept_network
+    from vedette_train.models.face import face_network
+
+    detector = FloatDetector(kept_network(face_network(size_wh), run), size_wh)
+    searched = [no_faces(path) for path in backgrounds] + photos[::SEARCHED]
+    return find_mistakes(lambda image: detector.detect(image, min_score=LEAST_SCORE), searched)
 
 
 def export(settings: Settings, run: Path) -> dict[str, Any]:
