@@ -19,8 +19,10 @@ from vedette_train.data.pictures import read_rgb
 __all__ = ["Scene", "Scenes"]
 
 MIN_FACE_PX = 7.0  # smaller ones are neither face nor background
-MOSAICS = (1, 1, 1, 2, 2, 2, 3, 3, 4, 6)
+MOSAICS = (1, 1, 1, 2, 2, 2, 3, 3, 4, 6)  # photos to a side where each shows one face
+VIEWS = (1, 1, 1, 2, 2, 3)  # where each shows what there is: their faces are small enough
 MIRROR = [1, 0, 2, 4, 3]
+BUSTS = 0.6  # share of crowds, and of faces among few, that are cut out with head and shoulders
 MISTAKEN = 0.6  # share of distractors that were once taken for faces, where such are known
 
 
@@ -87,22 +89,35 @@ class Scenes:
         count = int(rng.integers(3, 3 + max(2, min(22, round((self._size / typical / 2.5) ** 2)))))
         for _ in range(int(rng.integers(0, count + 1))):
             self._distract(canvas, rng, typical * float(np.exp(rng.normal(0, 0.5))))
-        for _ in range(count):
-            self._paste(canvas, rng, float(np.clip(typical * np.exp(rng.normal(0, 0.35)), 6, 90)), 0.12)
+        busts = rng.random() < BUSTS
+        heights = np.sort(rng.random(count)) if busts else rng.random(count)
+        for height in heights:  # who stands nearer to the camera stands lower, and before the others
+            size = float(np.clip(typical * np.exp(rng.normal(0, 0.35)), 6, 90))
+            self._paste(canvas, rng, size, 0.12, height=float(height), bust=busts)
 
     def _few(self, canvas: _Canvas, rng: np.random.Generator) -> None:
         for _ in range(int(rng.integers(0, 4))):
             self._distract(canvas, rng, float(np.exp(rng.uniform(np.log(16), np.log(self._size * 0.8)))))
         for _ in range(int(rng.integers(1, 5))):
             size = float(np.exp(rng.uniform(np.log(16), np.log(self._size * 1.0))))
-            self._paste(canvas, rng, size, 0.35)
+            self._paste(canvas, rng, size, 0.35, height=rng.random(), bust=rng.random() < BUSTS)
 
-    def _paste(self, canvas: _Canvas, rng: np.random.Generator, face_px: float, whole: float) -> None:
+    def _paste(
+        self,
+        canvas: _Canvas,
+        rng: np.random.Generator,
+        face_px: float,
+        whole: float,
+        *,
+        height: float,
+        bust: bool,
+    ) -> None:
+        """Paste a portrait's face at `height`, 0..1 from the top: with all around it in the share `whole` of cases."""
         photo = self._portraits[int(rng.integers(len(self._portraits)))]
         margin = 4.0 if rng.random() < whole else float(rng.uniform(0.35, 1.2))
         spread = max(0.0, self._size - face_px * 0.8)
-        at = (self._size - spread) / 2 + rng.random(2) * spread
-        canvas.paste(read_rgb(photo.path), photo, photo.xyxy[0], face_px, at, margin)
+        at = (self._size - spread) / 2 + np.array([rng.random(), height]) * spread
+        canvas.paste(read_rgb(photo.path), photo, photo.xyxy[0], face_px, at, margin, bust=bust)
 
     def _distract(self, canvas: _Canvas, rng: np.random.Generator, size_px: float) -> None:
         """Paste any piece of a photo in the same way, or the edges of what is pasted would give faces away."""
@@ -126,7 +141,7 @@ class Scenes:
     def _whole(self, canvas: _Canvas, rng: np.random.Generator) -> None:
         """Lay whole photos side by side, 1 to 36 of them, with all their faces."""
         photos = self._places if rng.random() < 0.5 else self._portraits
-        side = int(rng.choice(MOSAICS))
+        side = int(rng.choice(MOSAICS if photos is self._portraits else VIEWS))
         cell = self._size / side
         for row in range(side):
             for column in range(side):
@@ -154,11 +169,16 @@ class _Canvas:
         size_px: float,
         at: NDArray[np.float64],
         margin: float,
+        *,
+        bust: bool = False,
     ) -> None:
-        """Paste the piece `box` of `image`, scaled to `size_px` and centred `at`, with soft edges around it."""
+        """Paste the piece `box` of `image`, scaled to `size_px` and centred `at`, with soft edges around it.
+
+        Around a `bust` it is cut along head and shoulders, else as a rectangle or ellipse with a `margin` of box sides.
+        """
         middle, side = (box[:2] + box[2:]) / 2, float(np.sqrt(np.prod(box[2:] - box[:2])))
         matrix, flipped = self._transform(middle, size_px / side, at, image.shape[1])
-        mask = self._mask(image.shape, box, margin * side)
+        mask = self._bust(image.shape, box) if bust else self._mask(image.shape, box, margin * side)
         self._blend(image, mask, matrix, flipped, photo)
 
     def lay(
@@ -203,6 +223,22 @@ class _Canvas:
         else:
             cv2.rectangle(mask, (int(x1), int(y1)), (int(x2), int(y2)), 1.0, -1)
         soft = max(1, int(margin * self._rng.uniform(0.05, 0.3))) * 2 + 1
+        return np.asarray(cv2.blur(mask, (soft, soft), borderType=cv2.BORDER_REPLICATE), np.float32)
+
+    def _bust(self, shape: tuple[int, ...], box: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (H, W) 0..1: about the head, and the shoulders down to the photo's end."""
+        mask = np.zeros(shape[:2], np.float32)
+        width, height = box[2:] - box[:2]
+        x, y = (box[:2] + box[2:]) / 2 - (0, 0.12 * height)
+        axes = np.array([0.68 * width, 0.78 * height]) * self._rng.uniform(0.85, 1.25, 2)
+        cv2.ellipse(
+            mask, (round(float(x)), round(float(y))), (int(axes[0]), int(axes[1])), 0, 0, 360, 1.0, -1
+        )
+        neck, slope = box[3] - 0.1 * height, self._rng.uniform(0.9, 1.6) * width
+        right = [(x + 0.35 * width, neck), (x + slope, neck + 0.7 * height), (x + slope * 1.15, 2 * shape[0])]
+        corners = np.array([*right, *((2 * x - a, b) for a, b in reversed(right))])
+        cv2.fillPoly(mask, [corners.round().astype(np.int32)], 1.0)
+        soft = max(1, int(0.04 * width)) * 2 + 1
         return np.asarray(cv2.blur(mask, (soft, soft), borderType=cv2.BORDER_REPLICATE), np.float32)
 
     def _blend(
