@@ -63,9 +63,9 @@ class Scenes:
         """Return one scene."""
         kind = rng.random()
         canvas = _Canvas(self._background(rng), rng)
-        if kind < 0.40:
+        if kind < 0.35:
             self._crowd(canvas, rng)
-        elif kind < 0.70:
+        elif kind < 0.60:
             self._few(canvas, rng)
         else:
             self._whole(canvas, rng)
@@ -140,7 +140,7 @@ class Scenes:
 
     def _whole(self, canvas: _Canvas, rng: np.random.Generator) -> None:
         """Lay whole photos side by side, 1 to 36 of them, with all their faces."""
-        photos = self._places if rng.random() < 0.5 else self._portraits
+        photos = self._places if rng.random() < 0.6 else self._portraits
         side = int(rng.choice(MOSAICS if photos is self._portraits else VIEWS))
         cell = self._size / side
         for row in range(side):

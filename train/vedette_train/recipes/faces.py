@@ -65,8 +65,8 @@ def job(settings: Settings) -> Job:
     from vedette_train.models.face import STRIDES, face_network
 
     photos, backgrounds = read_faces(settings.data, split="train"), face_free_photos(settings.data)
-    photos += read_boxes(settings.more) if settings.more else []
     mistakes = _mistakes(settings.init, settings.input, photos, backgrounds) if settings.init else []
+    photos += read_boxes(settings.more) if settings.more else []  # what is missed there may be faces not labelled
     scenes = Scenes(photos, backgrounds, settings.size, mistakes)
     places = anchors((settings.size, settings.size), STRIDES)
 
