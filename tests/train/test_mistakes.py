@@ -54,7 +54,7 @@ def test_mistakes_are_shown_often_and_never_as_faces(data, photos, tmp_path):
     plain, taught = (Scenes(photos, face_free_photos(data), 96, given) for given in ([], [mistake]))
 
     def shown(scenes):
-        made = [scenes.make(np.random.default_rng(seed)) for seed in range(60)]
+        made = [scenes.make(np.random.default_rng(seed)) for seed in range(150)]
         return [s for s in made if (np.abs(s.image.astype(int) - PURE).max(-1) < 40).mean() > 0.005], made
 
     seen, made = shown(taught)
