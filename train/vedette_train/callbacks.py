@@ -51,6 +51,7 @@ def callbacks(
         averaged.on_epoch_begin(epoch)
 
     def told(epoch: int, logs: dict[str, float]) -> None:
+        fitting.left_out.tell()
         if not fitting.bar:
             fitting.say(
                 f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
@@ -63,11 +64,20 @@ def callbacks(
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.LambdaCallback(on_epoch_end=keep),
-        keras.callbacks.CSVLogger(str(log), append=True),
+        _Log(str(log), append=True),
         *([_tensorboard(run / "tensorboard")] if settings.tensorboard else []),
         keras.callbacks.BackupAndRestore(str(backup), delete_checkpoint=False),
         keras.callbacks.LambdaCallback(on_epoch_end=told),
     ]
+
+
+class _Log(keras.callbacks.CSVLogger):
+    """Writes each epoch's figures; Keras' own adds columns ``val_*`` that nobody fills."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write a row."""
+        self.keys = self.keys or sorted(logs or {})
+        super().on_epoch_end(epoch, logs)
 
 
 def _tensorboard(folder: Path) -> keras.callbacks.Callback:

@@ -15,9 +15,11 @@ import numpy as np
 
 from vedette.errors import SettingsError, VedetteError
 from vedette_train.callbacks import callbacks
+from vedette_train.data.pictures import leave_out_broken
 from vedette_train.distill import Teacher, open_teacher
 from vedette_train.folder import claim, devices, load_weights
 from vedette_train.job import Example, Fitting, Job, Say
+from vedette_train.left_out import LeftOut
 from vedette_train.prune import prune, read_widths, write_widths
 from vedette_train.settings import FitSettings
 
@@ -56,7 +58,12 @@ def fit(
     keras.utils.set_random_seed(settings.seed)
     with _precision(settings.precision), _data_parallel(settings, say):
         job = _begun(settings, build(), run)
-        fitting = Fitting(settings=settings, job=job, run=run, say=say, bar=bar, worker=worker)
+        left_out = LeftOut(run, say, job.left_out)
+        left_out.tell()
+        job = _whole(settings, job, left_out)
+        fitting = Fitting(
+            settings=settings, job=job, run=run, say=say, bar=bar, worker=worker, left_out=left_out
+        )
         trainee = _Trainee(job, _teacher(settings, job), settings.teacher_weight)
         for part, first, last in _parts(settings, job):
             end = run / part / "end.weights.h5"
@@ -89,6 +96,16 @@ def _begun(settings: FitSettings, job: Job, run: Path) -> Job:
         write_widths(run, widths)
     body = [network.get_layer(layer.name) for layer in job.body]
     return replace(job, network=network, body=body)
+
+
+def _whole(settings: FitSettings, job: Job, left_out: LeftOut) -> Job:
+    """Return the job with examples that pass over broken pictures."""
+    if not job.pictures:
+        return job
+    example = leave_out_broken(
+        job.example, pictures=job.pictures, max_broken=settings.max_broken, tell=left_out.add
+    )
+    return replace(job, example=example)
 
 
 def _teacher(settings: FitSettings, job: Job) -> Teacher | None:
