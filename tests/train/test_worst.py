@@ -36,10 +36,16 @@ def answer(path, found=(), score=(), wanted=(), *, excused=None, alike=None):
             {"found": [B, A], "score": [0.9, 0.8], "wanted": [A, B]}, [False] * 2, [False] * 2, id="all right"
         ),
         pytest.param(
-            {"found": [A, A], "score": [0.5, 0.9], "wanted": [A]}, [True, False], [False], id="twice: the less sure"
+            {"found": [A, A], "score": [0.5, 0.9], "wanted": [A]},
+            [True, False],
+            [False],
+            id="twice: the less sure",
         ),
         pytest.param(
-            {"found": [A], "score": [0.9], "wanted": [A], "alike": [[False]]}, [True], [True], id="another class"
+            {"found": [A], "score": [0.9], "wanted": [A], "alike": [[False]]},
+            [True],
+            [True],
+            id="another class",
         ),
         pytest.param({"found": [AWAY], "score": [0.9], "excused": [True]}, [False], [], id="excused"),
     ],

@@ -12,7 +12,7 @@ from vedette.errors import MissingDependencyError, VedetteError
 from vedette_train.folder import figures
 from vedette_train.job import Fitting
 
-__all__ = ["callbacks"]
+__all__ = ["Log", "callbacks"]
 
 
 def callbacks(
@@ -64,14 +64,14 @@ def callbacks(
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.LambdaCallback(on_epoch_end=keep),
-        _Log(str(log), append=True),
+        Log(str(log), append=True),
         *([_tensorboard(run / "tensorboard")] if settings.tensorboard else []),
         keras.callbacks.BackupAndRestore(str(backup), delete_checkpoint=False),
         keras.callbacks.LambdaCallback(on_epoch_end=told),
     ]
 
 
-class _Log(keras.callbacks.CSVLogger):
+class Log(keras.callbacks.CSVLogger):
     """Writes each epoch's figures; Keras' own adds columns ``val_*`` that nobody fills."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Ask a packaged model through the `vedette` command, a process of its own: all the way that pictures go on a device."""
+"""Ask a packaged model through the `vedette` command, a process of its own: all the way pictures go on a device."""
 
 from __future__ import annotations
 
