@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -65,6 +66,11 @@ def test_a_run_leaves_what_the_converter_needs(face_run):
         images.min((1, 2, 3)).max() == 255
     )  # one is white and one black: the input's scale is 1/255 exactly
     assert images.max((1, 2, 3)).min() == 0
+
+
+def test_it_shows_its_worst_answers_and_its_curve(face_run):
+    for name in ("worst.png", "pr_curves.png"):
+        assert cv2.imread(str(face_run.run / name)).size
 
 
 def test_it_begins_with_another_runs_weights(face_run, tmp_path):

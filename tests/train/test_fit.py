@@ -15,6 +15,7 @@ pytestmark = [needs_tensorflow, pytest.mark.timeout(300)]
 TRIALS = Path(__file__).with_name("trials.py")
 NAMES = [
     "learning", "pruning", "pruned_run", "distillation", "backbones", "refusals", "precision", "patience", "freezing",
+    "torn", "full_disk",
 ]  # fmt: skip
 CHANCE = 0.25
 
@@ -121,6 +122,30 @@ def test_a_backbone_that_does_not_fit_is_refused(found):
 )
 def test_what_cannot_be_is_told(found, what, words):
     assert words in found["refusals"][what]
+
+
+def test_a_backup_that_was_cut_off_gives_way_to_the_one_before(found):
+    told = found["torn"]
+    assert told["told"][0] == "nothing"
+    epochs, losses = zip(*told["torn"], strict=True)
+    assert epochs == (0, 1, 1, 2)  # the second is done again
+    np.testing.assert_allclose([losses[i] for i in (0, 2, 3)], [loss for _, loss in told["whole"]], rtol=1e-5)
+
+
+def test_the_only_backup_cut_off_is_told_with_the_way_out(found):
+    told = found["torn"]["told"][1]
+    assert "cannot be read or written" in told
+    assert "delete that folder" in told
+    assert "\n" not in told
+
+
+def test_a_full_disk_leaves_the_old_weights(found):
+    told = found["full_disk"]
+    assert told["same"]
+    assert told["left"] == ["kept.weights.h5"]
+    for line in told["told"]:
+        assert "Make room" in line
+        assert "\n" not in line
 
 
 def test_halves_accumulation_and_tensorboard(found):

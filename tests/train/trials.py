@@ -1,6 +1,8 @@
 """Try the engine on a toy task in one process: `trials.py FOLDER NAME...` prints what each trial found, as JSON."""
 
+import csv
 import json
+import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from keras import layers, ops
 from vedette.errors import VedetteError
 from vedette_train.backbone import open_backbone
 from vedette_train.fit import fit
-from vedette_train.folder import kept_network
+from vedette_train.folder import kept_network, save, save_weights
 from vedette_train.job import Job
 from vedette_train.prune import narrowed, prune
 from vedette_train.settings import FitSettings
@@ -254,6 +256,48 @@ def try_refusals(folder):
     (folder / "base" / "settings.json").write_text(json.dumps(kept))
     older = refused(lambda: fit(settings(), toy, folder / "base"))
     return {"memory": memory, "endless": endless, "cut": cut, "other": other, "older": older}
+
+
+def try_torn(folder):
+    """Cut a run off in its third epoch, and half of a backup with it."""
+
+    def cut_off_at(epoch, name):
+        calls = []
+
+        def measure(trained):
+            calls.append(1)
+            if len(calls) == epoch:
+                raise VedetteError("cut off")
+            return {"top1": top1(trained)}
+
+        refused(lambda: fit(settings(), lambda: toy(measure=measure), folder / name))
+        latest = folder / name / "backup" / "latest.weights.h5"
+        latest.write_bytes(latest.read_bytes()[: latest.stat().st_size // 2])
+        return refused(lambda: fit(settings(), toy, folder / name))
+
+    def log(name):
+        with (folder / name / "log.csv").open(newline="") as file:
+            return [[float(row["epoch"]), float(row["loss"])] for row in csv.DictReader(file)]
+
+    told = [cut_off_at(3, "torn"), cut_off_at(2, "torn_first")]
+    return {"told": told, "torn": log("torn"), "whole": log("base")}
+
+
+def try_full_disk(folder):
+    """Write weights where there is no more room for them."""
+    path = folder / "kept.weights.h5"
+    save_weights(network(), path)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        told = [
+            refused(lambda: save_weights(network(), path)),
+            refused(lambda: save(network(), folder / "x.keras")),
+        ]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    left = sorted(p.name for p in folder.iterdir() if p.name.startswith(("part", "kept", "x.")))
+    return {"told": told, "same": path.read_bytes() == before, "left": left}
 
 
 def try_backbones(folder):

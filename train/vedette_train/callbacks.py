@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from vedette.errors import MissingDependencyError, VedetteError
-from vedette_train.folder import figures
+from vedette_train.folder import figures, save_weights
 from vedette_train.job import Fitting
 
 __all__ = ["Log", "callbacks"]
@@ -43,11 +43,11 @@ def callbacks(
                 f"the loss is not finite in epoch {epoch + 1}; {run} keeps the weights before it. Try a lower --rate."
             )
         averaged.on_epoch_end(epoch)
-        job.network.save_weights(str(run / "ema.weights.h5"))
+        save_weights(job.network, run / "ema.weights.h5")
         if job.measure is not None:
             logs.update(job.measure(job.network))
         if job.watch is not None and logs[job.watch] > max(figures(log, job.watch).values(), default=-np.inf):
-            job.network.save_weights(str(run / "best.weights.h5"))
+            save_weights(job.network, run / "best.weights.h5")
         averaged.on_epoch_begin(epoch)
 
     def told(epoch: int, logs: dict[str, float]) -> None:
@@ -66,7 +66,7 @@ def callbacks(
         keras.callbacks.LambdaCallback(on_epoch_end=keep),
         Log(str(log), append=True),
         *([_tensorboard(run / "tensorboard")] if settings.tensorboard else []),
-        keras.callbacks.BackupAndRestore(str(backup), delete_checkpoint=False),
+        keras.callbacks.BackupAndRestore(str(backup), double_checkpoint=True, delete_checkpoint=False),
         keras.callbacks.LambdaCallback(on_epoch_end=told),
     ]
 

@@ -26,7 +26,7 @@ from vedette_train.evaluate import (
     judge,
     precision_recall,
 )
-from vedette_train.folder import kept_network
+from vedette_train.folder import kept_network, save
 from vedette_train.models.face import STRIDES, face_network
 from vedette_train.plots import draw_precision
 from vedette_train.worst import Answer, at_threshold, draw_worst
@@ -81,7 +81,7 @@ def export_faces(settings: Settings, run: Path) -> dict[str, Any]:
     """
     data, size_wh = settings.data, settings.input
     network = kept_network(face_network(size_wh), run)
-    network.save(run / "model.keras")
+    save(network, run / "model.keras")
     found = _answers(FloatDetector(network, size_wh), data)
     judged = [_judged(faces, *answer) for faces, answer in found]
     threshold = round(best_threshold(judged)[0], 2)

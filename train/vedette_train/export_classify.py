@@ -19,11 +19,11 @@ from vedette_train.artefacts import write_golden, write_references
 from vedette_train.data.classes import PAD_VALUE, fitted, normalized, seen_anew
 from vedette_train.data.leaks import without_copies
 from vedette_train.data.pictures import leave_out_broken, read_rgb, readable
-from vedette_train.data.readers import open_classification
 from vedette_train.data.samples import ClassificationSet, ClassPhoto, ClassPhotos
+from vedette_train.data.splits import open_classes
 from vedette_train.distill import read_stored
 from vedette_train.evaluate_classify import classify_figures, confusion, surest_threshold
-from vedette_train.folder import kept_network
+from vedette_train.folder import kept_network, save
 from vedette_train.job import Example
 from vedette_train.models.classify import classify_network
 from vedette_train.plots import draw_confusion, draw_sheet
@@ -32,27 +32,12 @@ from vedette_train.transfer import MEAN, STD
 if TYPE_CHECKING:
     from vedette_train.recipes.classify import Settings
 
-__all__ = ["Measure", "examples", "export_classifier", "learned", "read_set", "smoothed_loss"]
+__all__ = ["Measure", "examples", "export_classifier", "learned", "smoothed_loss"]
 
 CALIBRATION_PICTURES = 200
 REFERENCES = 4
 WORST = 24
 AT_ONCE = 32
-
-
-def read_set(data: Path) -> ClassificationSet:
-    """Return the data.
-
-    Raises:
-        VedetteError: it cannot be read, holds no split train or val, or one class only.
-    """
-    found = open_classification(data)
-    if len(found.classes) < 2:
-        raise VedetteError(f"{data} holds the class {found.classes[0]} only; two or more are needed.")
-    missing = {"train", "val"} - found.splits.keys()
-    if missing:
-        raise VedetteError(f"{data} holds no split '{min(missing)}', only {', '.join(found.splits)}.")
-    return found
 
 
 def learned(settings: Settings, found: ClassificationSet) -> tuple[ClassPhotos, list[str]]:
@@ -168,11 +153,11 @@ def export_classifier(settings: Settings, run: Path) -> dict[str, Any]:
     Returns:
         The contract; its threshold is tuned on the val split.
     """
-    found = read_set(settings.data)
+    found = open_classes(settings.data)
     labels, train, val = found.classes, found.splits["train"], found.splits["val"]
     _, network = classify_network(settings.input, classes=len(labels), backbone=settings.backbone)
     network = kept_network(network, run)
-    network.save(run / "model.keras")
+    save(network, run / "model.keras")
     measure = Measure(val, labels, settings.input)
     (answered, score), wanted = measure.answers(network), measure.wanted
     contract = _contract(settings, labels, surest_threshold(score, answered == wanted))

@@ -24,7 +24,7 @@ from vedette_train.data.samples import DetectionSet, ObjectPhotos
 from vedette_train.data.splits import open_set, split_of
 from vedette_train.evaluate import covered
 from vedette_train.evaluate_detect import Found, Judged, best_threshold, coco_figures, judge, truth_of
-from vedette_train.folder import kept_network
+from vedette_train.folder import kept_network, save
 from vedette_train.models.detect import STRIDES, body_and_network
 from vedette_train.plots import draw_precision
 from vedette_train.transfer import MEAN, STD
@@ -116,7 +116,7 @@ def export_detector(settings: Settings, run: Path) -> dict[str, Any]:
     size_wh = settings.input
     network = body_and_network(size_wh, classes=len(labels), backbone=settings.backbone)[1]
     network = kept_network(network, run)
-    network.save(run / "model.keras")
+    save(network, run / "model.keras")
     answers = _answers(network, size_wh, val)
     judged = _judge(answers, labels)
     threshold = best_threshold(judged)

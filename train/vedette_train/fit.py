@@ -13,11 +13,11 @@ import cv2
 import keras
 import numpy as np
 
-from vedette.errors import SettingsError, VedetteError
+from vedette.errors import SettingsError, SinkError, VedetteError
 from vedette_train.callbacks import callbacks
 from vedette_train.data.pictures import leave_out_broken
 from vedette_train.distill import Teacher, open_teacher
-from vedette_train.folder import claim, devices, load_weights
+from vedette_train.folder import claim, devices, load_weights, save_weights
 from vedette_train.job import Example, Fitting, Job, Say
 from vedette_train.left_out import LeftOut
 from vedette_train.prune import prune, read_widths, write_widths
@@ -71,7 +71,7 @@ def fit(
                 job.network.load_weights(str(end))
             else:
                 _fit_part(fitting, trainee, part=part, first=first, last=last)
-                job.network.save_weights(str(end))
+                save_weights(job.network, end)
     job.network.load_weights(str(run / "ema.weights.h5"))
     return job
 
@@ -135,6 +135,13 @@ def _fit_part(fitting: Fitting, trainee: _Trainee, *, part: str, first: int, las
     try:
         # not shuffled: examples are random already, and a run that goes on must see what it would have seen
         trainee.fit(batches, initial_epoch=first, epochs=last, **how)
+    except OSError as error:
+        backup = fitting.run / part
+        why = str(error).strip().splitlines()[0]
+        raise SinkError(
+            f"{fitting.run} cannot be read or written: {why}. Make room on the disk; if {backup} was damaged, "
+            "delete that folder: training then begins this part anew."
+        ) from error
     except Exception as error:
         if OUT_OF_MEMORY.search(str(error)):
             raise VedetteError(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vedette.errors import unknown_name
+from vedette.errors import VedetteError, unknown_name
 from vedette_train.data.objects import parse_partial
 from vedette_train.data.pictures import MAX_BROKEN
-from vedette_train.data.readers import open_detection
-from vedette_train.data.samples import DetectionSet, ObjectPhotos
+from vedette_train.data.readers import open_classification, open_detection
+from vedette_train.data.samples import ClassificationSet, DetectionSet, ObjectPhotos
 
-__all__ = ["open_set", "open_split", "split_of"]
+__all__ = ["open_classes", "open_set", "open_split", "split_of"]
 
 
 def open_set(
@@ -51,3 +51,18 @@ def open_split(
     """Return the class names and the photos of a split; see `open_set`."""
     found = open_set(root, classes=classes, partial=partial, format=format)
     return found.classes, split_of(found, split)
+
+
+def open_classes(root: Path) -> ClassificationSet:
+    """Return a classification set to train on.
+
+    Raises:
+        VedetteError: it cannot be read, holds no split train or val, or one class only.
+    """
+    found = open_classification(root)
+    if len(found.classes) < 2:
+        raise VedetteError(f"{root} holds the class {found.classes[0]} only; two or more are needed.")
+    missing = {"train", "val"} - found.splits.keys()
+    if missing:
+        raise VedetteError(f"{root} holds no split '{min(missing)}', only {', '.join(found.splits)}.")
+    return found

@@ -62,11 +62,12 @@ def job(settings: Settings) -> Job:
     Raises:
         VedetteError: the data, the backbone or a teacher's outputs cannot be read.
     """
-    from vedette_train.export_classify import Measure, examples, learned, read_set, smoothed_loss
+    from vedette_train.data.splits import open_classes
+    from vedette_train.export_classify import Measure, examples, learned, smoothed_loss
     from vedette_train.job import Job
     from vedette_train.models.classify import classify_network
 
-    found = read_set(settings.data)
+    found = open_classes(settings.data)
     labels, (train, left_out), val = found.classes, learned(settings, found), found.splits["val"]
     stored = settings.teacher is not None and settings.teacher.suffix == ".npz"
     body, network = classify_network(settings.input, classes=len(labels), backbone=settings.backbone)
