@@ -13,9 +13,13 @@ from keras import layers, ops
 
 from vedette.errors import VedetteError
 from vedette_train.backbone import open_backbone
+from vedette_train.distill import distance, open_teacher
 from vedette_train.fit import fit
 from vedette_train.folder import kept_network, save, save_weights
 from vedette_train.job import Job
+from vedette_train.models.classify import classify_network
+from vedette_train.models.detect import body_and_network
+from vedette_train.models.face import face_network
 from vedette_train.prune import narrowed, prune
 from vedette_train.settings import FitSettings
 
@@ -183,6 +187,33 @@ def silence(net, dead):
     gamma, beta, *rest = net.get_layer("stem_bn").get_weights()
     gamma[dead] = beta[dead] = 0
     net.get_layer("stem_bn").set_weights([gamma, beta, *rest])
+
+
+def try_real_networks(folder):
+    """Prune what each recipe builds, and let the whole one teach the smaller one a step."""
+    given = {"classes": 3, "backbone": None}
+    whole = {
+        "classify": classify_network((64, 64), **given)[1],
+        "detect": body_and_network((64, 64), **given)[1],
+        "faces": face_network((64, 64)),
+    }
+    return {name: taught(net, folder / name) for name, net in whole.items()}
+
+
+def taught(net, folder):
+    folder.mkdir()
+    net.save(folder / "model.keras")
+    small, widths = prune(net, 0.4)
+    x = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype(np.float32)
+    outputs = small(x)
+    teacher = open_teacher(folder, small)
+    again = narrowed(keras.saving.load_model(folder / "model.keras", compile=False), widths)
+    return {
+        "weights": [net.count_params(), small.count_params(), again.count_params()],
+        "shapes": {k: [list(v.shape), list(small(x)[k].shape)] for k, v in net(x).items()},
+        "distance": float(distance(outputs, teacher(x))),
+        "itself": float(distance(teacher(x), teacher(x))),
+    }
 
 
 def try_pruned_run(folder):
