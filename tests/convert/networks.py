@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from fakequant import FakeQuant, FakeQuantConv
 from keras import layers
@@ -35,6 +36,51 @@ def save(folder, name, function, shape):
     tf.saved_model.save(module, str(folder / name), signatures=module.call)
 
 
+def soft(count, low, high, seed):
+    """Return blocky random pictures, (count, SIDE, SIDE, 3) uint8, of grey levels from `low` to below `high`."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(low, high, (count, 8, 8, 3), dtype=np.uint8).repeat(4, 1).repeat(4, 2)
+
+
+def weighted(layer, kernel, bias):
+    """Return the 1x1 convolution `layer`, built, with this kernel (in, out) and bias."""
+    kernel, bias = np.array(kernel, np.float32), np.array(bias, np.float32)
+    layer.build((None, SIDE, SIDE, len(kernel)))
+    layer.set_weights([kernel[None, None], bias])
+    return layer
+
+
+def spiked(image):
+    """The picture itself, but for white: there it is thirty times as bright."""
+    spike = weighted(
+        layers.Conv2D(3, 1, activation="relu", name="spike"), np.full((3, 3), 300.0), [-870.0] * 3
+    )
+    return {"mask": layers.Add(name="mask")([image, spike(image)])}
+
+
+def uneven_channels(image):
+    """A tensor of which the second channel, a thousandth of the first, is all that counts."""
+    wide = weighted(layers.Conv2D(2, 1, name="wide"), [[1000.0, 0.0], [0.0, 1.0], [0.0, 0.0]], [0.0, 0.0])
+    pick = weighted(layers.Conv2D(2, 1, name="pick"), [[0.0, 0.0], [1.0, -0.5]], [0.0, 0.0])
+    return {"mask": layers.Identity(name="mask")(pick(wide(image)))}
+
+
+def save_failing(folder, name, function, calibration):
+    """Write a float network that int8 by min-max fails, its pictures, and what it answers to other ones."""
+    image = keras.Input((SIDE, SIDE, 3), name="image")
+    network = keras.Model(image, function(image))
+    network.save(folder / f"{name}.keras")
+    network.export(folder / name, verbose=False)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / name))
+    (folder / f"{name}.tflite").write_bytes(converter.convert())
+    (folder / f"{name}_pictures").mkdir()
+    for i, picture in enumerate(calibration):
+        keras.utils.save_img(str(folder / f"{name}_pictures" / f"{i:03}.png"), picture, scale=False)
+    judged = soft(8, 40, 200, seed=99)
+    masks = network.predict((judged - 127.5) / 127.5, verbose=0)["mask"]
+    np.savez(folder / f"{name}_judged.npz", images=judged, masks=masks)
+
+
 def main(folder):
     keras.utils.set_random_seed(3)
     image = keras.Input((SIDE, SIDE, 3), name="image")
@@ -57,6 +103,11 @@ def main(folder):
     x = FakeQuant(0.0, 6.0)(FakeQuantConv(8, 3, padding="same", activation="relu6")(x))
     x = FakeQuant(-2.0, 2.0)(FakeQuantConv(2, 1)(x))
     keras.Model(image, {"out": layers.Identity(name="out")(x)}).save(folder / "fake_quantized.keras")
+
+    white = soft(200, 40, 200, seed=1)
+    white[150, 5, 7] = 255  # a single pixel of 204,800
+    save_failing(folder, "spiked", spiked, white)
+    save_failing(folder, "wide", uneven_channels, soft(24, 40, 200, seed=1))
 
     save(folder, "flex", lambda x: tf.linalg.inv(x[:, :3, :3, 0] + 3 * tf.eye(3)), (1, SIDE, SIDE, 3))
     save(folder, "open_saved_model", tf.nn.relu, (1, None, None, 3))

@@ -118,15 +118,18 @@ def test_a_network_trained_with_its_ranges_keeps_them(networks, tiny_input, own_
         assert engine.outputs[0].scale == pytest.approx(4 / 255, rel=1e-5)  # the range -2..2, exactly
 
 
-def test_float_forms_are_packaged_too(networks, tiny_run, tmp_path):
+@pytest.mark.parametrize(("form", "weights"), [("float16", {"float16"}), ("float32", {"float32"})])
+def test_float_forms_are_packaged_too(networks, tiny_run, tmp_path, form, weights):
     """Without a child process for int8: a float .tflite with a contract and a folder of pictures."""
     (tmp_path / "photos").mkdir()
     for k, picture in enumerate(draw_pictures(4)):
         cv2.imwrite(str(tmp_path / "photos" / f"{k}.png"), picture)
-    out = tmp_path / "half.tflite"
-    plan = Plan(Precision("float16"), calibration=str(tmp_path / "photos"))
+    out = tmp_path / "float.tflite"
+    plan = Plan(Precision(form), calibration=str(tmp_path / "photos"))
     outcome = convert(networks / "other_tool.tflite", out, plan, contract=tiny_run / "contract.json")
     assert outcome.chosen.pictures == 0
+    graph = read_graph(outcome.chosen.network)
+    assert {t.dtype for t in graph.tensors if t.constant and len(t.shape) == 4} == weights
     assert dtypes(outcome.chosen.network) == ["float32", "float32"]
     assert open_model_file(out).contract.golden.outputs.keys() == {"mask", "label"}
 

@@ -141,6 +141,13 @@ def test_of_many_pictures_some_are_drawn_the_same_each_time(tmp_path):
     np.testing.assert_array_equal(first, second)
 
 
+def test_pictures_of_a_source_uri_are_letterboxed_too():
+    found = read_pictures("demo://?pace=none&size=64x48&seconds=0.5", (32, 32), 114, 5)
+    assert [picture.shape for picture in found] == [(32, 32, 3)] * 5
+    assert all(set(picture[:4].ravel()) == {114} for picture in found)
+    assert len({picture.tobytes() for picture in found}) == 5
+
+
 def test_a_source_without_pictures_is_refused(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(SourceError):

@@ -19,10 +19,11 @@ OPTIONS = [
 
 @pytest.fixture(scope="module")
 def shapes_run(tmp_path_factory):
-    """A run on drawn shapes, one picture of which is broken, and the model converted from it."""
+    """A run on drawn shapes, one picture of which is broken and one a copy, and the model converted from it."""
     folder = tmp_path_factory.mktemp("classify")
     data, run = make_shapes(folder / "data"), folder / "run"
     (data / "train" / "bar" / "0.png").write_bytes(b"no picture")
+    (data / "train" / "bar" / "copy.png").write_bytes((data / "val" / "disc" / "0.png").read_bytes())
     run_program("-m", "vedette", "train", "classify", f"--data={data}", f"--out={run}", *OPTIONS)
     said = run_program("-m", "vedette", "convert", run, "-o", folder / "shapes.tflite")
     return data, run, folder / "shapes.tflite", said
@@ -85,6 +86,16 @@ def test_a_run_leaves_all_that_was_promised(shapes_run):
     with (run / "log.csv").open(newline="") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert losses[-1] < losses[0]
+
+
+@needs_tensorflow
+@pytest.mark.timeout(300)
+def test_what_was_left_out_is_listed(shapes_run):
+    """The broken picture is met when it is first drawn, the copy before anything is learned."""
+    lines = (shapes_run[1] / "left_out.txt").read_text().splitlines()
+    assert lines[0] == "train/bar/copy.png is a copy of val: val/disc/0.png"
+    assert len(lines) == 2
+    assert "0.png is not a picture" in lines[1]
 
 
 @needs_tensorflow

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +18,12 @@ OPTIONS = ["--epochs=5", "--steps=100", "--batch=8", "--size=96", "--input=96x96
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return make_shapes(tmp_path_factory.mktemp("shapes") / "data")
+    """Drawn shapes; one train picture is broken, one a copy of a val picture, and one val picture is broken."""
+    folder = make_shapes(tmp_path_factory.mktemp("shapes") / "data")
+    (folder / "3.png").write_bytes(b"no picture")
+    (folder / "4.png").write_bytes((folder / "48.png").read_bytes())
+    (folder / "50.png").write_bytes(b"no picture")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +61,21 @@ def test_a_run_leaves_what_the_converter_needs(run):
     assert (images.min(), images.max()) == (0, 255)
     figures = json.loads((run / "metrics.json").read_text())["float"]
     assert set(figures["by_class"]) == set(LABELS)
+
+
+def test_broken_pictures_and_copies_are_left_out_and_listed(run):
+    lines = (run / "left_out.txt").read_text().splitlines()
+    assert lines[0] == "4.png is a copy of val: 48.png"
+    assert len(lines) == 2
+    assert "3.png is not a picture" in lines[1]
+
+
+def test_it_shows_its_worst_answers_and_its_curves(run):
+    for name in ("worst.png", "pr_curves.png", "curves.png"):
+        assert cv2.imread(str(run / name)).size
+    page = (run / "report.html").read_text()
+    assert "Worst answers" in page
+    assert "Precision over recall" in page
 
 
 def test_it_learns_and_int8_through_the_sdk_is_as_good(run, data, model):

@@ -15,6 +15,7 @@ pytestmark = [needs_tensorflow, pytest.mark.timeout(300)]
 TRIALS = Path(__file__).with_name("trials.py")
 NAMES = [
     "learning", "pruning", "pruned_run", "distillation", "backbones", "refusals", "precision", "patience", "freezing",
+    "torn", "full_disk", "real_networks",
 ]  # fmt: skip
 CHANCE = 0.25
 
@@ -77,6 +78,18 @@ def test_a_pruned_run_is_fine_tuned_exported_and_begun_from(found):
     assert found["pruned_run"]["third"] == pruned
 
 
+@pytest.mark.parametrize("recipe", ["classify", "detect", "faces"])
+def test_every_recipes_network_can_be_pruned_and_taught(found, recipe):
+    told = found["real_networks"][recipe]
+    whole, small, again = told["weights"]
+    assert 0.3 * whole < small < 0.85 * whole
+    assert again == small
+    for shapes in told["shapes"].values():
+        assert shapes[0] == shapes[1]
+    assert told["itself"] == 0
+    assert 0 < told["distance"] < np.inf
+
+
 def test_a_pupil_learns_from_its_teacher_alone(found):
     told = found["distillation"]
     assert told["teacher"] > 0.9
@@ -88,6 +101,7 @@ def test_a_pupil_learns_from_its_teacher_alone(found):
     ("file", "words"),
     [
         pytest.param("wrong.keras", "both must be the same", id="another shape"),
+        pytest.param("wrong.keras", "--input 32x32", id="another shape, the way out"),
         pytest.param("broken.keras", "cannot read the teacher", id="damaged"),
         pytest.param("stored.npz", "single pictures", id="stored, for a recipe that composes"),
     ],
@@ -123,6 +137,30 @@ def test_what_cannot_be_is_told(found, what, words):
     assert words in found["refusals"][what]
 
 
+def test_a_backup_that_was_cut_off_gives_way_to_the_one_before(found):
+    told = found["torn"]
+    assert told["told"][0] == "nothing"
+    epochs, losses = zip(*told["torn"], strict=True)
+    assert epochs == (0, 1, 1, 2)  # the second is done again
+    np.testing.assert_allclose([losses[i] for i in (0, 2, 3)], [loss for _, loss in told["whole"]], rtol=1e-5)
+
+
+def test_the_only_backup_cut_off_is_told_with_the_way_out(found):
+    told = found["torn"]["told"][1]
+    assert "cannot be read or written" in told
+    assert "delete that folder" in told
+    assert "\n" not in told
+
+
+def test_a_full_disk_leaves_the_old_weights(found):
+    told = found["full_disk"]
+    assert told["same"]
+    assert told["left"] == ["kept.weights.h5"]
+    for line in told["told"]:
+        assert "Make room" in line
+        assert "\n" not in line
+
+
 def test_halves_accumulation_and_tensorboard(found):
     told = found["precision"]
     assert told["computed"] == "bfloat16"
@@ -141,6 +179,13 @@ def test_the_body_learns_as_slowly_as_asked(found):
     assert told["steep"][0] < 0.2 * told["whole"][0]  # near the picture
     assert told["steep"][-1] > 0.5 * told["whole"][-1]  # near the answer
     assert (told["frozen"] == 0).all()
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_it_learns_on_other_backends_too(tmp_path, backend):
+    pytest.importorskip(backend)
+    told = try_out(tmp_path, "learning", KERAS_BACKEND=backend, JAX_PLATFORMS="cpu")["learning"]
+    assert told["top1"] > 0.9
 
 
 def test_two_devices_share_each_batch_and_learn_the_same(tmp_path):

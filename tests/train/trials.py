@@ -1,6 +1,8 @@
 """Try the engine on a toy task in one process: `trials.py FOLDER NAME...` prints what each trial found, as JSON."""
 
+import csv
 import json
+import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +13,13 @@ from keras import layers, ops
 
 from vedette.errors import VedetteError
 from vedette_train.backbone import open_backbone
+from vedette_train.distill import distance, open_teacher
 from vedette_train.fit import fit
-from vedette_train.folder import kept_network
+from vedette_train.folder import kept_network, save, save_weights
 from vedette_train.job import Job
+from vedette_train.models.classify import classify_network
+from vedette_train.models.detect import body_and_network
+from vedette_train.models.face import face_network
 from vedette_train.prune import narrowed, prune
 from vedette_train.settings import FitSettings
 
@@ -183,6 +189,33 @@ def silence(net, dead):
     net.get_layer("stem_bn").set_weights([gamma, beta, *rest])
 
 
+def try_real_networks(folder):
+    """Prune what each recipe builds, and let the whole one teach the smaller one a step."""
+    given = {"classes": 3, "backbone": None}
+    whole = {
+        "classify": classify_network((64, 64), **given)[1],
+        "detect": body_and_network((64, 64), **given)[1],
+        "faces": face_network((64, 64)),
+    }
+    return {name: taught(net, folder / name) for name, net in whole.items()}
+
+
+def taught(net, folder):
+    folder.mkdir()
+    net.save(folder / "model.keras")
+    small, widths = prune(net, 0.4)
+    x = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype(np.float32)
+    outputs = small(x)
+    teacher = open_teacher(folder, small)
+    again = narrowed(keras.saving.load_model(folder / "model.keras", compile=False), widths)
+    return {
+        "weights": [net.count_params(), small.count_params(), again.count_params()],
+        "shapes": {k: [list(v.shape), list(small(x)[k].shape)] for k, v in net(x).items()},
+        "distance": float(distance(outputs, teacher(x))),
+        "itself": float(distance(teacher(x), teacher(x))),
+    }
+
+
 def try_pruned_run(folder):
     changes = {"init": folder / "base", "prune": 0.5, "epochs": 2}
     job = fit(settings(**changes), toy, folder / "pruned")
@@ -254,6 +287,48 @@ def try_refusals(folder):
     (folder / "base" / "settings.json").write_text(json.dumps(kept))
     older = refused(lambda: fit(settings(), toy, folder / "base"))
     return {"memory": memory, "endless": endless, "cut": cut, "other": other, "older": older}
+
+
+def try_torn(folder):
+    """Cut a run off in its third epoch, and half of a backup with it."""
+
+    def cut_off_at(epoch, name):
+        calls = []
+
+        def measure(trained):
+            calls.append(1)
+            if len(calls) == epoch:
+                raise VedetteError("cut off")
+            return {"top1": top1(trained)}
+
+        refused(lambda: fit(settings(), lambda: toy(measure=measure), folder / name))
+        latest = folder / name / "backup" / "latest.weights.h5"
+        latest.write_bytes(latest.read_bytes()[: latest.stat().st_size // 2])
+        return refused(lambda: fit(settings(), toy, folder / name))
+
+    def log(name):
+        with (folder / name / "log.csv").open(newline="") as file:
+            return [[float(row["epoch"]), float(row["loss"])] for row in csv.DictReader(file)]
+
+    told = [cut_off_at(3, "torn"), cut_off_at(2, "torn_first")]
+    return {"told": told, "torn": log("torn"), "whole": log("base")}
+
+
+def try_full_disk(folder):
+    """Write weights where there is no more room for them."""
+    path = folder / "kept.weights.h5"
+    save_weights(network(), path)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        told = [
+            refused(lambda: save_weights(network(), path)),
+            refused(lambda: save(network(), folder / "x.keras")),
+        ]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    left = sorted(p.name for p in folder.iterdir() if p.name.startswith(("part", "kept", "x.")))
+    return {"told": told, "same": path.read_bytes() == before, "left": left}
 
 
 def try_backbones(folder):

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from vedette.errors import MissingDependencyError, VedetteError
-from vedette_train.folder import figures
+from vedette_train.folder import figures, save_weights
 from vedette_train.job import Fitting
 
-__all__ = ["callbacks"]
+__all__ = ["Log", "callbacks"]
 
 
 def callbacks(
@@ -43,14 +43,15 @@ def callbacks(
                 f"the loss is not finite in epoch {epoch + 1}; {run} keeps the weights before it. Try a lower --rate."
             )
         averaged.on_epoch_end(epoch)
-        job.network.save_weights(str(run / "ema.weights.h5"))
+        save_weights(job.network, run / "ema.weights.h5")
         if job.measure is not None:
             logs.update(job.measure(job.network))
         if job.watch is not None and logs[job.watch] > max(figures(log, job.watch).values(), default=-np.inf):
-            job.network.save_weights(str(run / "best.weights.h5"))
+            save_weights(job.network, run / "best.weights.h5")
         averaged.on_epoch_begin(epoch)
 
     def told(epoch: int, logs: dict[str, float]) -> None:
+        fitting.left_out.tell()
         if not fitting.bar:
             fitting.say(
                 f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
@@ -63,11 +64,20 @@ def callbacks(
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.LambdaCallback(on_epoch_end=keep),
-        keras.callbacks.CSVLogger(str(log), append=True),
+        Log(str(log), append=True),
         *([_tensorboard(run / "tensorboard")] if settings.tensorboard else []),
-        keras.callbacks.BackupAndRestore(str(backup), delete_checkpoint=False),
+        keras.callbacks.BackupAndRestore(str(backup), double_checkpoint=True, delete_checkpoint=False),
         keras.callbacks.LambdaCallback(on_epoch_end=told),
     ]
+
+
+class Log(keras.callbacks.CSVLogger):
+    """Writes each epoch's figures; Keras' own adds columns ``val_*`` that nobody fills."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write a row."""
+        self.keys = self.keys or sorted(logs or {})
+        super().on_epoch_end(epoch, logs)
 
 
 def _tensorboard(folder: Path) -> keras.callbacks.Callback:

@@ -39,7 +39,11 @@ def open_teacher(path: Path, student: keras.Model) -> Teacher:
     network.trainable = False
     theirs, mine = _shapes(network), _shapes(student)
     if theirs != mine:
-        raise ModelError(f"the teacher {file} has {theirs}, the network {mine}; both must be the same.")
+        side = "x".join(map(str, mine["input"][1::-1]))
+        raise ModelError(
+            f"the teacher {file} has {theirs}, the network {mine}; both must be the same. A run's command with "
+            f"--input {side} exports it anew at that size."
+        )
 
     def answer(batch: Any) -> Any:
         outputs = network(batch, training=False)

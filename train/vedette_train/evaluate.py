@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from vedette.ops.boxes import iou_matrix
 
-__all__ = ["Judged", "average_precision", "best_threshold", "judge", "landmark_error", "precision_recall"]
+__all__ = [
+    "Judged",
+    "average_precision",
+    "best_threshold",
+    "covered",
+    "judge",
+    "landmark_error",
+    "precision_recall",
+]
 
 Floats = NDArray[np.float32]
 MATCH_IOU = 0.5
@@ -36,7 +44,7 @@ class Judged:
 def judge(
     xyxy: Floats,
     score: Floats,
-    points: Floats,
+    points: Floats | None = None,
     *,
     wanted: Floats,
     ignored: Floats,
@@ -47,7 +55,7 @@ def judge(
     A detection that meets no wanted face but at least half of which lies in, or whose IoU reaches .5 with, an
     `ignored` one (k, 4) does not count.
     """
-    overlap, beside = iou_matrix(xyxy, wanted), _covered(xyxy, ignored)
+    overlap, beside = iou_matrix(xyxy, wanted), covered(xyxy, ignored)
     free = np.ones(len(wanted), bool)
     counted, hits, errors = [], [], []
     for i in range(len(score)):
@@ -56,7 +64,7 @@ def judge(
             free[match] = False
             counted.append(i)
             hits.append(True)
-            if wanted_points is not None:
+            if points is not None and wanted_points is not None:
                 errors.append(_point_error(points[i], wanted_points[match]))
         elif not beside[i]:
             counted.append(i)
@@ -64,7 +72,8 @@ def judge(
     return Judged(score[counted], np.array(hits, bool), len(wanted), np.array(errors, np.float32))
 
 
-def _covered(xyxy: Floats, ignored: Floats) -> NDArray[np.bool_]:
+def covered(xyxy: Floats, ignored: Floats) -> NDArray[np.bool_]:
+    """Return (n,): at least half of the box lies in, or its IoU reaches .5 with, one of `ignored` (k, 4)."""
     if not len(ignored) or not len(xyxy):
         return np.zeros(len(xyxy), bool)
     low = np.maximum(xyxy[:, None, :2], ignored[None, :, :2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -14,21 +14,31 @@ from vedette.heads import face
 from vedette.ops.images import letterbox
 from vedette.types import Image, Tensor
 from vedette_train.artefacts import write_golden, write_references
-from vedette_train.data.faces import face_free_photos, read_faces
-from vedette_train.data.pictures import read_rgb
-from vedette_train.data.scenes import Scenes
-from vedette_train.evaluate import Judged, average_precision, best_threshold, judge, precision_recall
-from vedette_train.folder import kept_network
+from vedette_train.data.faces import FacePhoto, face_free_photos, read_faces
+from vedette_train.data.judged_faces import LEAST_SCORE, judged_faces
+from vedette_train.data.pictures import leave_out_broken, read_rgb, readable
+from vedette_train.data.scenes import Scene, Scenes
+from vedette_train.evaluate import (
+    Judged,
+    average_precision,
+    best_threshold,
+    covered,
+    judge,
+    precision_recall,
+)
+from vedette_train.folder import kept_network, save
 from vedette_train.models.face import STRIDES, face_network
 from vedette_train.plots import draw_precision
+from vedette_train.worst import Answer, at_threshold, draw_worst
+
+if TYPE_CHECKING:
+    from vedette_train.recipes.faces import Settings
 
 __all__ = ["NMS_IOU", "PAD_VALUE", "FloatDetector", "export_faces"]
 
 NMS_IOU = 0.4
 PAD_VALUE = 114
 CALIBRATION_PICTURES = 200
-THRESHOLD_PHOTOS = 400
-SCENE_SIDE = 320
 REFERENCES = 4
 TRAINING_DATA = (
     "faces/web: web photos of Sun, Wang, Tang (CVPR 2013); research",
@@ -63,49 +73,52 @@ def _output_names() -> list[str]:
     return [f"{role}_{stride}" for stride in STRIDES for role in ("score", "box", "points")]
 
 
-def export_faces(run: Path, data: Path, size_wh: tuple[int, int]) -> dict[str, Any]:
-    """Write ``model.keras``, ``contract.json``, ``calibration.npz``, ``golden.png`` and figures into `run`.
-
-    Args:
-        run: a folder that `vedette_train.fit` wrote.
-        data: as given for training; the threshold is tuned on the val splits.
-        size_wh: input size of the exported network, multiples of 32.
+def export_faces(settings: Settings, run: Path) -> dict[str, Any]:
+    """Write the network, its contract, calibration, preprocessing and golden samples, and figures into `run`.
 
     Returns:
-        The contract.
+        The contract; its threshold is tuned on the val splits.
     """
+    data, size_wh = settings.data, settings.input
     network = kept_network(face_network(size_wh), run)
-    network.save(run / "model.keras")
-    judged = _judged(FloatDetector(network, size_wh), data)
+    save(network, run / "model.keras")
+    found = _answers(FloatDetector(network, size_wh), data)
+    judged = [_judged(faces, *answer) for faces, answer in found]
     threshold = round(best_threshold(judged)[0], 2)
-    contract = _contract(size_wh, threshold)
+    contract = _contract(data, size_wh, threshold)
     (run / "contract.json").write_text(json.dumps(contract, indent=2))
     (run / "metrics.json").write_text(json.dumps({"float": {"ap50": round(average_precision(judged), 4)}}))
     draw_precision(run / "pr_curves.png", {"face": precision_recall(judged)})
-    np.savez_compressed(run / "calibration.npz", images=_calibration(data, size_wh))
+    shown = [_answer(photo, *answer) for photo, answer in found if isinstance(photo, FacePhoto)]
+    draw_worst(run / "worst.png", [at_threshold(answer, threshold) for answer in shown])
+    np.savez_compressed(run / "calibration.npz", images=_calibration(settings))
     val = read_faces(data, split="val")
-    pictures = [read_rgb(photo.path) for photo in val[:: max(1, len(val) // REFERENCES)][:REFERENCES]]
+    pictures = [image for _, image in readable(val[:: max(1, len(val) // REFERENCES)][:REFERENCES])]
     write_references(run, pictures, lambda image: _real(letterbox(image, size_wh, pad_value=PAD_VALUE)[0]))
     write_golden(run)
     return contract
 
 
-def _judged(detector: FloatDetector, data: Path) -> list[Judged]:
-    """Return the detector's answers for val photos and for as many scenes made of them."""
-    photos = read_faces(data, split="val")
-    scenes = Scenes(photos, face_free_photos(data), SCENE_SIDE)
-    rng = np.random.default_rng(2)
-    judged = []
-    for photo in photos[:: max(1, len(photos) // THRESHOLD_PHOTOS)]:
-        scene = scenes.make(rng)
-        for image, faces in ((read_rgb(photo.path), photo), (scene.image, scene)):
-            found = detector.detect(image, min_score=0.1)
-            sure = faces.sure
-            judged.append(judge(*found, wanted=faces.xyxy[sure], ignored=faces.xyxy[~sure]))
-    return judged
+def _answers(
+    detector: FloatDetector, data: Path
+) -> list[tuple[FacePhoto | Scene, tuple[NDArray[np.float32], ...]]]:
+    """Return the faces in each picture that is judged, and what was found there: xyxy, score, points."""
+    return [(faces, detector.detect(image, min_score=LEAST_SCORE)) for image, faces in judged_faces(data)]
 
 
-def _contract(size_wh: tuple[int, int], threshold: float) -> dict[str, Any]:
+def _judged(faces: FacePhoto | Scene, *answer: NDArray[np.float32]) -> Judged:
+    return judge(*answer, wanted=faces.xyxy[faces.sure], ignored=faces.xyxy[~faces.sure])
+
+
+def _answer(
+    photo: FacePhoto, xyxy: NDArray[np.float32], score: NDArray[np.float32], _: NDArray[np.float32]
+) -> Answer:
+    wanted = photo.xyxy[photo.sure]
+    alike = np.ones((len(xyxy), len(wanted)), bool)
+    return Answer(photo.path, xyxy, score, covered(xyxy, photo.xyxy[~photo.sure]), wanted, alike)
+
+
+def _contract(data: Path, size_wh: tuple[int, int], threshold: float) -> dict[str, Any]:
     return {
         "schema": 1,
         "name": "face-detector",
@@ -129,17 +142,26 @@ def _contract(size_wh: tuple[int, int], threshold: float) -> dict[str, Any]:
         "threshold": threshold,
         "license": "Apache-2.0",
         "training_data": list(TRAINING_DATA),
+        "evaluation": {
+            "command": ["-m", "vedette_train.judge_faces", "{model}", "--data", str(data.resolve())]
+        },
     }
 
 
-def _calibration(data: Path, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+def _calibration(settings: Settings) -> NDArray[np.uint8]:
     """Return (N, H, W, 3) uint8: black and white, so that the input's range is all of 0..255, and training pictures."""
-    photos = read_faces(data, split="train")
-    scenes = Scenes(photos, face_free_photos(data), max(size_wh))
+    size_wh, photos = settings.input, read_faces(settings.data, split="train")
+    backgrounds = face_free_photos(settings.data)
+    scenes = Scenes(photos, backgrounds, max(size_wh))
     rng = np.random.default_rng(1)
     pictures = [np.full((size_wh[1], size_wh[0], 3), level, np.uint8) for level in (0, 255)]
-    while len(pictures) < CALIBRATION_PICTURES:
+
+    def picture(rng: np.random.Generator) -> Image:
         plain = len(pictures) % 4 == 0
-        image = read_rgb(photos[int(rng.integers(len(photos)))].path) if plain else scenes.make(rng).image
-        pictures.append(letterbox(image, size_wh, pad_value=PAD_VALUE)[0])
+        return read_rgb(photos[int(rng.integers(len(photos)))].path) if plain else scenes.make(rng).image
+
+    many = len(photos) + len(backgrounds)
+    draw = leave_out_broken(picture, pictures=many, max_broken=settings.max_broken)
+    while len(pictures) < CALIBRATION_PICTURES:
+        pictures.append(letterbox(draw(rng), size_wh, pad_value=PAD_VALUE)[0])
     return np.stack(pictures)

@@ -12,17 +12,18 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from vedette.errors import SettingsError, SourceError, VedetteError
+from vedette.errors import SettingsError, VedetteError
 from vedette.heads import classify
 from vedette.types import Image, Tensor
 from vedette_train.artefacts import write_golden, write_references
 from vedette_train.data.classes import PAD_VALUE, fitted, normalized, seen_anew
-from vedette_train.data.pictures import leave_out_broken, read_rgb
-from vedette_train.data.readers import open_classification
-from vedette_train.data.samples import ClassPhoto, ClassPhotos
+from vedette_train.data.leaks import without_copies
+from vedette_train.data.pictures import leave_out_broken, read_rgb, readable
+from vedette_train.data.samples import ClassificationSet, ClassPhoto, ClassPhotos
+from vedette_train.data.splits import open_classes
 from vedette_train.distill import read_stored
 from vedette_train.evaluate_classify import classify_figures, confusion, surest_threshold
-from vedette_train.folder import kept_network
+from vedette_train.folder import kept_network, save
 from vedette_train.job import Example
 from vedette_train.models.classify import classify_network
 from vedette_train.plots import draw_confusion, draw_sheet
@@ -31,7 +32,7 @@ from vedette_train.transfer import MEAN, STD
 if TYPE_CHECKING:
     from vedette_train.recipes.classify import Settings
 
-__all__ = ["Measure", "examples", "export_classifier", "read_split", "smoothed_loss"]
+__all__ = ["Measure", "examples", "export_classifier", "learned", "smoothed_loss"]
 
 CALIBRATION_PICTURES = 200
 REFERENCES = 4
@@ -39,18 +40,13 @@ WORST = 24
 AT_ONCE = 32
 
 
-def read_split(data: Path, split: str) -> tuple[tuple[str, ...], ClassPhotos]:
-    """Return the class names and the photos of `split`.
+def learned(settings: Settings, found: ClassificationSet) -> tuple[ClassPhotos, list[str]]:
+    """Return the photos to learn from, and a line for each one that is left out.
 
     Raises:
-        VedetteError: the data cannot be read, holds no such split, or one class only.
+        VedetteError: all of them are copies of other splits' pictures.
     """
-    found = open_classification(data)
-    if len(found.classes) < 2:
-        raise VedetteError(f"{data} holds the class {found.classes[0]} only; two or more are needed.")
-    if split not in found.splits:
-        raise VedetteError(f"{data} holds no split '{split}', only {', '.join(found.splits)}.")
-    return found.classes, found.splits[split]
+    return (found.splits["train"], []) if settings.keep_leaks else without_copies(found.splits)
 
 
 def examples(
@@ -71,7 +67,7 @@ def examples(
             target["teacher"] = {"logits": outputs[photos.files[i]]}
         return image, target
 
-    return leave_out_broken(example, pictures=len(photos))
+    return example
 
 
 def _stored(path: Path, photos: ClassPhotos, classes: int) -> dict[str, NDArray[np.float32]]:
@@ -139,12 +135,7 @@ class Measure:
     def _read(self) -> None:
         if len(self._fitted):
             return
-        pictures = []
-        for photo in self._photos:
-            try:
-                pictures.append((photo, fitted(read_rgb(photo.path), self._size_wh)))
-            except SourceError:
-                continue
+        pictures = [(photo, fitted(image, self._size_wh)) for photo, image in readable(self._photos)]
         if not pictures:
             raise VedetteError("none of the val pictures can be read; `vedette data check` lists why.")
         self._photos, self._fitted = [p for p, _ in pictures], np.stack([image for _, image in pictures])
@@ -162,10 +153,11 @@ def export_classifier(settings: Settings, run: Path) -> dict[str, Any]:
     Returns:
         The contract; its threshold is tuned on the val split.
     """
-    (labels, train), (_, val) = (read_split(settings.data, split) for split in ("train", "val"))
+    found = open_classes(settings.data)
+    labels, train, val = found.classes, found.splits["train"], found.splits["val"]
     _, network = classify_network(settings.input, classes=len(labels), backbone=settings.backbone)
     network = kept_network(network, run)
-    network.save(run / "model.keras")
+    save(network, run / "model.keras")
     measure = Measure(val, labels, settings.input)
     (answered, score), wanted = measure.answers(network), measure.wanted
     contract = _contract(settings, labels, surest_threshold(score, answered == wanted))
@@ -174,7 +166,9 @@ def export_classifier(settings: Settings, run: Path) -> dict[str, Any]:
     (run / "metrics.json").write_text(json.dumps({"float": figures}, indent=1))
     draw_confusion(run / "confusion.png", confusion(answered, wanted, len(labels)), labels)
     draw_sheet(run / "worst.png", _worst(measure.photos, answered, score, labels))
-    np.savez_compressed(run / "calibration.npz", images=_calibration(train, settings.input))
+    np.savez_compressed(
+        run / "calibration.npz", images=_calibration(train, settings.input, settings.max_broken)
+    )
     pictures = [read_rgb(p.path) for p in measure.photos[:: max(1, len(wanted) // REFERENCES)][:REFERENCES]]
     write_references(run, pictures, lambda image: normalized(fitted(image, settings.input)))
     write_golden(run)
@@ -224,11 +218,13 @@ def _contract(settings: Settings, labels: Sequence[str], threshold: float) -> di
     }
 
 
-def _calibration(photos: ClassPhotos, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+def _calibration(photos: ClassPhotos, size_wh: tuple[int, int], max_broken: float) -> NDArray[np.uint8]:
     """Return (N, H, W, 3) uint8: black and white, so that the input's range is all of 0..255, and training pictures."""
     rng = np.random.default_rng(1)
     draw = leave_out_broken(
-        lambda rng: read_rgb(photos[int(rng.integers(len(photos)))].path), pictures=len(photos)
+        lambda rng: read_rgb(photos[int(rng.integers(len(photos)))].path),
+        pictures=len(photos),
+        max_broken=max_broken,
     )
     pictures = [np.full((*size_wh[::-1], 3), level, np.uint8) for level in (0, 255)]
     while len(pictures) < CALIBRATION_PICTURES:

@@ -12,24 +12,28 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette.errors import VedetteError
 from vedette.heads import detect
 from vedette.ops.images import letterbox
 from vedette.types import Image, Tensor
+from vedette_train.data.leaks import without_copies
 from vedette_train.data.mosaic import PAD_VALUE, ObjectScenes
 from vedette_train.data.objects import ObjectPhoto
-from vedette_train.data.pictures import read_rgb
-from vedette_train.data.samples import ObjectPhotos
-from vedette_train.data.splits import open_split
+from vedette_train.data.pictures import leave_out_broken, read_rgb, readable
+from vedette_train.data.samples import DetectionSet, ObjectPhotos
+from vedette_train.data.splits import open_set, split_of
+from vedette_train.evaluate import covered
 from vedette_train.evaluate_detect import Found, Judged, best_threshold, coco_figures, judge, truth_of
-from vedette_train.folder import kept_network
+from vedette_train.folder import kept_network, save
 from vedette_train.models.detect import STRIDES, body_and_network
 from vedette_train.plots import draw_precision
 from vedette_train.transfer import MEAN, STD
+from vedette_train.worst import Answer, at_threshold, draw_worst
 
 if TYPE_CHECKING:
     from vedette_train.recipes.detect import Settings
 
-__all__ = ["NMS_IOU", "detect_float", "export_detector", "figures", "normalized", "read_split"]
+__all__ = ["NMS_IOU", "detect_float", "export_detector", "figures", "learned", "normalized", "read_set"]
 
 NMS_IOU = 0.55
 LEAST_SCORE = 0.02
@@ -43,10 +47,25 @@ def normalized(image: Image) -> NDArray[np.float32]:
     return (image.astype(np.float32) - np.float32(MEAN)) / np.float32(STD)
 
 
-def read_split(settings: Settings, split: str) -> tuple[tuple[str, ...], ObjectPhotos]:
-    """Return the class names and the photos of `split`."""
+def read_set(settings: Settings) -> DetectionSet:
+    """Return the data, as `settings` say how to read it."""
     s = settings
-    return open_split(s.data, split, classes=s.classes, partial=s.partial, format=s.format)
+    return open_set(s.data, classes=s.classes, partial=s.partial, format=s.format, max_broken=s.max_broken)
+
+
+def learned(settings: Settings, found: DetectionSet) -> tuple[ObjectPhotos, list[str]]:
+    """Return the photos to learn from, and a line for each picture or label that is left out.
+
+    Raises:
+        SettingsError: there is no split "train".
+        VedetteError: all of it are copies of other splits' pictures.
+    """
+    train = split_of(found, "train")
+    flaws = [f"{flaw.where}: {flaw.what}" for flaw in found.flaws]
+    if settings.keep_leaks:
+        return train, flaws
+    kept, copies = without_copies(found.splits)
+    return kept, [*flaws, *copies]
 
 
 def detect_float(network: keras.Model, size_wh: tuple[int, int], image: Image) -> Found:
@@ -60,18 +79,26 @@ def detect_float(network: keras.Model, size_wh: tuple[int, int], image: Image) -
     return Found(np.clip(box.to_picture(xyxy), np.float32(0), limits), score, class_id)
 
 
-def _judge(
-    network: keras.Model, size_wh: tuple[int, int], photos: Sequence[ObjectPhoto], labels: Sequence[str]
-) -> Judged:
-    found = [detect_float(network, size_wh, read_rgb(photo.path)) for photo in photos]
-    return judge([truth_of(photo) for photo in photos], found, classes=len(labels))
+def _answers(
+    network: keras.Model, size_wh: tuple[int, int], photos: Sequence[ObjectPhoto]
+) -> list[tuple[ObjectPhoto, Found]]:
+    """Return each photo that can be read, and what is found there."""
+    answers = [(photo, detect_float(network, size_wh, image)) for photo, image in readable(photos)]
+    if not answers:
+        raise VedetteError("none of the val pictures can be read; `vedette data check` lists why.")
+    return answers
+
+
+def _judge(answers: Sequence[tuple[ObjectPhoto, Found]], labels: Sequence[str]) -> Judged:
+    truths, found = [truth_of(photo) for photo, _ in answers], [one for _, one in answers]
+    return judge(truths, found, classes=len(labels))
 
 
 def figures(
     network: keras.Model, size_wh: tuple[int, int], photos: Sequence[ObjectPhoto], labels: Sequence[str]
 ) -> Mapping[str, Any]:
     """Return COCO's figures of the float network on `photos`, see `vedette_train.evaluate_detect.coco_figures`."""
-    return coco_figures(_judge(network, size_wh, photos, labels), labels)
+    return coco_figures(_judge(_answers(network, size_wh, photos), labels), labels)
 
 
 def _output_names() -> list[str]:
@@ -84,13 +111,16 @@ def export_detector(settings: Settings, run: Path) -> dict[str, Any]:
     Returns:
         The contract; its threshold is tuned on the val split.
     """
-    labels, train = read_split(settings, "train")
-    val, size_wh = read_split(settings, "val")[1], settings.input
+    data = read_set(settings)
+    labels, train, val = data.classes, split_of(data, "train"), split_of(data, "val")
+    size_wh = settings.input
     network = body_and_network(size_wh, classes=len(labels), backbone=settings.backbone)[1]
     network = kept_network(network, run)
-    network.save(run / "model.keras")
-    judged = _judge(network, size_wh, val, labels)
-    contract = _contract(settings, labels, sorted({photo.origin for photo in train}), best_threshold(judged))
+    save(network, run / "model.keras")
+    answers = _answers(network, size_wh, val)
+    judged = _judge(answers, labels)
+    threshold = best_threshold(judged)
+    contract = _contract(settings, labels, sorted({photo.origin for photo in train}), threshold)
     (run / "contract.json").write_text(json.dumps(contract, indent=2))
     (run / "metrics.json").write_text(json.dumps({"float": coco_figures(judged, labels)}, indent=1))
     recall, precision = (
@@ -98,10 +128,19 @@ def export_detector(settings: Settings, run: Path) -> dict[str, Any]:
         np.maximum(judged.precision[0, :, :, 0], 0),
     )
     draw_precision(run / "pr_curves.png", {name: (recall, precision[:, k]) for k, name in enumerate(labels)})
-    np.savez_compressed(run / "calibration.npz", images=_calibration(train, size_wh, len(labels)))
+    draw_worst(run / "worst.png", [at_threshold(_answer(*one), threshold) for one in answers])
+    np.savez_compressed(run / "calibration.npz", images=_calibration(settings, train, len(labels)))
     np.savez_compressed(run / "preprocessing.npz", **_references(val, size_wh))
     cv2.imwrite(str(run / "golden.png"), _golden())
     return contract
+
+
+def _answer(photo: ObjectPhoto, found: Found) -> Answer:
+    truth = truth_of(photo)
+    sure = ~truth.ignored
+    excused = ~np.isin(found.class_id, list(truth.labelled)) | covered(found.xyxy, truth.xyxy[~sure])
+    alike = found.class_id[:, None] == truth.class_id[sure]
+    return Answer(photo.path, found.xyxy, found.score, excused, truth.xyxy[sure], alike)
 
 
 def _contract(
@@ -136,23 +175,28 @@ def _contract(
     }
 
 
-def _calibration(photos: Sequence[ObjectPhoto], size_wh: tuple[int, int], classes: int) -> NDArray[np.uint8]:
+def _calibration(settings: Settings, photos: Sequence[ObjectPhoto], classes: int) -> NDArray[np.uint8]:
     """Return (N, H, W, 3) uint8: black and white, so that the input's range is all of 0..255, and training pictures."""
+    size_wh = settings.input
     scenes = ObjectScenes(photos, size=max(size_wh), classes=classes)
     rng = np.random.default_rng(1)
     pictures = [np.full((size_wh[1], size_wh[0], 3), level, np.uint8) for level in (0, 255)]
-    while len(pictures) < CALIBRATION_PICTURES:
+
+    def picture(rng: np.random.Generator) -> Image:
         plain = len(pictures) % 4 != 0
-        image = read_rgb(photos[int(rng.integers(len(photos)))].path) if plain else scenes.make(rng).image
-        pictures.append(letterbox(image, size_wh, pad_value=PAD_VALUE)[0])
+        return read_rgb(photos[int(rng.integers(len(photos)))].path) if plain else scenes.make(rng).image
+
+    draw = leave_out_broken(picture, pictures=len(photos), max_broken=settings.max_broken)
+    while len(pictures) < CALIBRATION_PICTURES:
+        pictures.append(letterbox(draw(rng), size_wh, pad_value=PAD_VALUE)[0])
     return np.stack(pictures)
 
 
 def _references(photos: Sequence[ObjectPhoto], size_wh: tuple[int, int]) -> dict[str, Any]:
     """Return pictures and what this network is fed of them, for the converter to compare with the device's way."""
     found: dict[str, Any] = {}
-    for i, photo in enumerate(photos[:: max(1, len(photos) // REFERENCES)][:REFERENCES]):
-        picture = read_rgb(photo.path)
+    chosen = photos[:: max(1, len(photos) // REFERENCES)][:REFERENCES]
+    for i, (_, picture) in enumerate(readable(chosen)):
         found[f"picture_{i}"] = picture
         found[f"input_{i}"] = normalized(letterbox(picture, size_wh, pad_value=PAD_VALUE)[0])
     return found

@@ -13,11 +13,13 @@ import cv2
 import keras
 import numpy as np
 
-from vedette.errors import SettingsError, VedetteError
+from vedette.errors import SettingsError, SinkError, VedetteError
 from vedette_train.callbacks import callbacks
+from vedette_train.data.pictures import leave_out_broken
 from vedette_train.distill import Teacher, open_teacher
-from vedette_train.folder import claim, devices, load_weights
+from vedette_train.folder import claim, devices, load_weights, save_weights
 from vedette_train.job import Example, Fitting, Job, Say
+from vedette_train.left_out import LeftOut
 from vedette_train.prune import prune, read_widths, write_widths
 from vedette_train.settings import FitSettings
 
@@ -56,7 +58,12 @@ def fit(
     keras.utils.set_random_seed(settings.seed)
     with _precision(settings.precision), _data_parallel(settings, say):
         job = _begun(settings, build(), run)
-        fitting = Fitting(settings=settings, job=job, run=run, say=say, bar=bar, worker=worker)
+        left_out = LeftOut(run, say, job.left_out)
+        left_out.tell()
+        job = _whole(settings, job, left_out)
+        fitting = Fitting(
+            settings=settings, job=job, run=run, say=say, bar=bar, worker=worker, left_out=left_out
+        )
         trainee = _Trainee(job, _teacher(settings, job), settings.teacher_weight)
         for part, first, last in _parts(settings, job):
             end = run / part / "end.weights.h5"
@@ -64,7 +71,7 @@ def fit(
                 job.network.load_weights(str(end))
             else:
                 _fit_part(fitting, trainee, part=part, first=first, last=last)
-                job.network.save_weights(str(end))
+                save_weights(job.network, end)
     job.network.load_weights(str(run / "ema.weights.h5"))
     return job
 
@@ -89,6 +96,16 @@ def _begun(settings: FitSettings, job: Job, run: Path) -> Job:
         write_widths(run, widths)
     body = [network.get_layer(layer.name) for layer in job.body]
     return replace(job, network=network, body=body)
+
+
+def _whole(settings: FitSettings, job: Job, left_out: LeftOut) -> Job:
+    """Return the job with examples that pass over broken pictures."""
+    if not job.pictures:
+        return job
+    example = leave_out_broken(
+        job.example, pictures=job.pictures, max_broken=settings.max_broken, tell=left_out.add
+    )
+    return replace(job, example=example)
 
 
 def _teacher(settings: FitSettings, job: Job) -> Teacher | None:
@@ -118,6 +135,13 @@ def _fit_part(fitting: Fitting, trainee: _Trainee, *, part: str, first: int, las
     try:
         # not shuffled: examples are random already, and a run that goes on must see what it would have seen
         trainee.fit(batches, initial_epoch=first, epochs=last, **how)
+    except OSError as error:
+        backup = fitting.run / part
+        why = str(error).strip().splitlines()[0]
+        raise SinkError(
+            f"{fitting.run} cannot be read or written: {why}. Make room on the disk; if {backup} was damaged, "
+            "delete that folder: training then begins this part anew."
+        ) from error
     except Exception as error:
         if OUT_OF_MEMORY.search(str(error)):
             raise VedetteError(

@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,20 @@ import keras
 import numpy as np
 
 from vedette import __version__
-from vedette.errors import ModelError, SettingsError
+from vedette.errors import ModelError, SettingsError, SinkError
 from vedette_train.prune import narrowed, read_widths
 from vedette_train.settings import FitSettings
 
-__all__ = ["claim", "devices", "figures", "kept_network", "kept_weights", "load_weights"]
+__all__ = [
+    "claim",
+    "devices",
+    "figures",
+    "kept_network",
+    "kept_weights",
+    "load_weights",
+    "save",
+    "save_weights",
+]
 
 
 def claim(run: Path, settings: FitSettings) -> None:
@@ -101,6 +111,32 @@ def load_weights(network: keras.Model, run: Path, weights: Path) -> keras.Model:
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{weights} is damaged or of another network: {error}.") from error
     return network
+
+
+def save(network: keras.Model, path: Path) -> None:
+    """Write a `.keras` file, whole or not at all.
+
+    Raises:
+        SinkError: it cannot be written; what stood there is untouched.
+    """
+    _replace(path, network.save)
+
+
+def save_weights(network: keras.Model, path: Path) -> None:
+    """Write a `.weights.h5` file, whole or not at all; raises as `save`."""
+    _replace(path, network.save_weights)
+
+
+def _replace(path: Path, write: Callable[[str], None]) -> None:
+    part = path.with_name(f"part.{path.name}")  # Keras goes by how the name ends
+    try:
+        write(str(part))
+        part.replace(path)
+    except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by either
+        why = str(error).strip().splitlines()[0]
+        raise SinkError(f"cannot write {path}: {why}. Make room; what stood there is untouched.") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def figures(log: Path, name: str) -> dict[int, float]:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from vedette_train.distill import distance
+from vedette_train.left_out import LeftOut
 from vedette_train.settings import FitSettings
 
 __all__ = ["Example", "Fitting", "Job", "Say"]
@@ -34,6 +35,9 @@ class Job:
         watch: the figure, higher is better, that says which epoch was best.
         distance: how far outputs are from a teacher's, see `vedette_train.distill`.
         stored: True where targets are dicts with a teacher's stored outputs under "teacher".
+        pictures: how many files examples are drawn from; of these the setting ``max_broken`` lets a share be broken.
+            0 where `example` reads none, or sees to broken ones itself.
+        left_out: a line for each picture or label that the run does without from the beginning.
     """
 
     network: keras.Model
@@ -44,6 +48,8 @@ class Job:
     watch: str | None = None
     distance: Callable[[Any, Any], Any] = distance
     stored: bool = False
+    pictures: int = 0
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +63,7 @@ class Fitting:
         say: takes lines for a person.
         bar: whether Keras' progress bar is shown, in place of a line an epoch.
         worker: number of this process where several hosts train together.
+        left_out: takes and tells of what the run does without.
     """
 
     settings: FitSettings
@@ -65,3 +72,4 @@ class Fitting:
     say: Say
     bar: bool
     worker: int
+    left_out: LeftOut

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from vedette.errors import VedetteError
 from vedette_train.data.splits import open_split
+from vedette_train.device import ask, boxes_of
 from vedette_train.evaluate_detect import Found, coco_figures, judge, truth_of
 
 __all__ = ["main"]
 
 LEAST_SCORE = 0.02
-PICTURES_AT_ONCE = 500
-TIMEOUT_S = 1800
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,38 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     labels, photos = open_split(
         options.data, options.split, classes=options.classes, partial=options.partial, format=options.format
     )
-    paths = [photo.path for photo in photos]
-    found = [
-        one
-        for i in range(0, len(paths), PICTURES_AT_ONCE)
-        for one in _detect(options.model, paths[i : i + PICTURES_AT_ONCE])
-    ]
-    figures = coco_figures(judge([truth_of(p) for p in photos], found, classes=len(labels)), labels)
+    said = ask("detect", options.model, [photo.path for photo in photos], min_score=LEAST_SCORE)
+    judged = [photo for photo in photos if photo.path in said]
+    found = [Found(*boxes_of(said[photo.path])) for photo in judged]
+    figures = coco_figures(judge([truth_of(p) for p in judged], found, classes=len(labels)), labels)
     sys.stdout.write(json.dumps({"ap50": figures["ap50"], "ap50_95": figures["ap50_95"]}) + "\n")
     return 0
-
-
-def _detect(model: Path, paths: Sequence[Path]) -> Iterable[Found]:
-    """Yield what `vedette detect` finds in each picture.
-
-    Raises:
-        VedetteError: the command fails, or leaves pictures out.
-    """
-    words = ["detect", "--json", "--model", str(model), "--min-score", str(LEAST_SCORE), *map(str, paths)]
-    command = [sys.executable, "-m", "vedette", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    lines = done.stdout.splitlines()
-    if done.returncode != 0 or len(lines) != len(paths):
-        raise VedetteError(f"`vedette detect --model {model}` failed: {done.stderr.strip()}")
-    for line in lines:
-        rows = json.loads(line)["detections"]
-        columns = ([row[key] for row in rows] for key in ("box", "score", "class_id"))
-        xyxy, score, class_id = columns
-        yield Found(
-            np.array(xyxy, np.float32).reshape(-1, 4),
-            np.array(score, np.float32),
-            np.array(class_id, np.int32),
-        )
 
 
 if __name__ == "__main__":

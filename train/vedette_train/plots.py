@@ -24,7 +24,7 @@ def draw_curves(path: Path, log: Path) -> None:
     """Draw each column of ``log.csv`` over the epochs; nothing is drawn of a run without an epoch."""
     with log.open(newline="", encoding="utf-8") as file:
         rows = {int(row["epoch"]): row for row in csv.DictReader(file)}  # of an epoch done twice, the later
-    # Keras' logger adds columns that nobody fills
+    # runs of earlier versions have columns that nobody filled
     names = [
         name for name, value in next(iter(rows.values()), {}).items() if name != "epoch" and value != "NA"
     ]

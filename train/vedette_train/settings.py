@@ -47,6 +47,7 @@ class FitSettings:
         prune: share of the channels that are cut out of `init` at the beginning, 0..0.9.
         tensorboard: write TensorBoard's event files into the run too.
         precision: what the layers compute in; weights stay float32.
+        max_broken: share of the pictures that may be broken, missing or wrongly labelled, 0..1; they are left out.
     """
 
     data: Path = field(metadata={"help": "folder of the training data"})
@@ -70,6 +71,7 @@ class FitSettings:
     prune: float = option(0.0, "share of the channels to cut out of INIT at the beginning")
     tensorboard: bool = option(False, "write TensorBoard's event files too (yes or no)")
     precision: str = option("float32", f"one of {', '.join(PRECISIONS)}")
+    max_broken: float = option(0.1, "share of the pictures that may be broken; they are left out")
 
     def __post_init__(self) -> None:
         for name in ("epochs", "steps", "batch", "rate", "accumulate"):
@@ -78,7 +80,8 @@ class FitSettings:
         for name in ("freeze", "patience", "body_rate", "seed", "weight_decay"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; give 0 or more.")
-        for name, most in (("layer_decay", 1.0), ("ema", 0.9999), ("teacher_weight", 1.0), ("prune", 0.9)):
+        limits = {"layer_decay": 1.0, "ema": 0.9999, "teacher_weight": 1.0, "prune": 0.9, "max_broken": 1.0}
+        for name, most in limits.items():
             if not 0 <= getattr(self, name) <= most:
                 raise SettingsError(f"{name} is {getattr(self, name)}; give 0 to {most:g}.")
         if self.freeze >= self.epochs:

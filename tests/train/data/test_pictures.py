@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from vedette.errors import SourceError, VedetteError
-from vedette_train.data.pictures import leave_out_broken, read_rgb, size_wh_of
+from vedette_train.data.pictures import Cache, leave_out_broken, read_rgb, readable, size_wh_of
+from vedette_train.data.samples import ClassPhoto
 from written import picture, put
 
 GREY = np.full((8, 12), 100, np.uint8)
@@ -61,6 +62,35 @@ def test_a_cut_off_picture_is_no_picture(tmp_path):
     assert size_wh_of(tmp_path / "y.jpg") is None
 
 
+def test_the_cache_holds_so_many_bytes_whatever_the_pictures(tmp_path):
+    read = []
+
+    def picture_of(path):
+        read.append(path.name)
+        side = int(path.name)
+        return np.zeros((side, side, 3), np.uint8)
+
+    cache = Cache(picture_of, most_bytes=3 * 20 * 20 * 3)
+    for name in ("20", "21", "10", "20", "40", "10"):  # 40 alone is more than there is room for
+        assert cache(tmp_path / name).shape[0] == int(name)
+        assert cache.bytes <= 3 * 20 * 20 * 3
+    assert read == ["20", "21", "10", "40", "10"]
+
+
+def test_the_cache_forgets_what_was_longest_unused(tmp_path):
+    read = []
+    cache = Cache(lambda path: read.append(path.name) or np.zeros((10, 10, 3), np.uint8), most_bytes=600)
+    for name in "abacab":
+        cache(tmp_path / name)
+    assert "".join(read) == "abcb"
+
+
+def test_photos_that_cannot_be_read_are_passed_over(tmp_path):
+    photos = [ClassPhoto(put(tmp_path / f"{i}.png", i), i) for i in range(3)]
+    photos[1].path.write_bytes(b"no picture")
+    assert [photo.class_id for photo, _ in readable(photos)] == [0, 2]
+
+
 def drawing(paths):
     return lambda rng: read_rgb(paths[rng.integers(len(paths))])
 
@@ -68,9 +98,12 @@ def drawing(paths):
 def test_broken_pictures_are_passed_over(tmp_path):
     paths = [put(tmp_path / f"{i}.png", i) for i in range(10)]
     paths[3].write_bytes(b"")
-    draw = leave_out_broken(drawing(paths), pictures=10)
+    told = set()
+    draw = leave_out_broken(drawing(paths), pictures=10, tell=told.add)
 
     assert all(draw(np.random.default_rng(seed)).shape == (80, 120, 3) for seed in range(60))
+    assert len(told) == 1
+    assert "3.png is empty" in told.pop()
 
 
 def test_too_many_broken_pictures_end_it(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from vedette.errors import SettingsError, VedetteError
 from vedette_train.data.index import hashed_split, split_name
 from vedette_train.data.readers import open_classification, open_detection, recognise
+from vedette_train.data.splits import open_classes, open_set, split_of
 from written import BOXES, WRITERS, put, write_coco, write_csv, write_voc, write_yolo
 
 CLASSES = ("cat", "dog")
@@ -363,6 +364,37 @@ def test_a_split_of_ones_own_is_kept_beside_train(tmp_path):
     (tmp_path / "annotations/instances_val2017.json").rename(tmp_path / "annotations/instances_minival.json")
 
     assert set(open_detection(tmp_path).splits) == {"train", "minival"}
+
+
+# to train on
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        pytest.param(["train/cat/0.png", "val/cat/1.png"], "holds the class cat only", id="one class"),
+        pytest.param(["train/cat/0.png", "train/dog/1.png"], "no split 'val', only train", id="no val"),
+        pytest.param(["val/cat/0.png", "val/dog/1.png"], "no split 'train', only val", id="no train"),
+    ],
+)
+def test_what_a_classifier_cannot_learn_from_is_refused(tmp_path, files, told):
+    for i, file in enumerate(files):
+        put(tmp_path / file, i)
+    with pytest.raises(VedetteError, match=told):
+        open_classes(tmp_path)
+
+
+def test_a_split_that_is_none_is_named(csv_set):
+    with pytest.raises(SettingsError, match=r"'tran'.*train"):
+        split_of(open_set(csv_set), "tran")
+
+
+def test_more_wrong_labels_than_the_set_share_are_refused(csv_set):
+    with (csv_set / "boxes.csv").open("a") as file:
+        file.write("train/lost.png,train,street,cat,1,2,3,4\n")
+    assert len(open_set(csv_set, max_broken=0.5).flaws) == 1
+    with pytest.raises(VedetteError, match="more than 10%"):
+        open_set(csv_set, max_broken=0.1)
 
 
 # size

@@ -16,7 +16,8 @@ from vedette.errors import SourceError, VedetteError
 from vedette_train.data.duplicates import Print, duplicate_groups, print_of
 from vedette_train.data.index import BROKEN, refuse_broken
 from vedette_train.data.objects import ObjectPhoto
-from vedette_train.data.readers import MAX_BROKEN, open_classification, open_detection, recognise
+from vedette_train.data.pictures import MAX_BROKEN
+from vedette_train.data.readers import open_classification, open_detection, recognise
 from vedette_train.data.samples import ClassificationSet, ClassPhoto, DataSet, Flaw, ObjectPhotos
 
 __all__ = ["OUTSIDE", "QUANTILES", "Report", "check", "open_any"]

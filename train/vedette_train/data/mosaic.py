@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+import vedette
 from vedette.types import Image
 from vedette_train.data.augment import disturb
 from vedette_train.data.objects import ObjectPhoto
-from vedette_train.data.pictures import read_rgb
 
 __all__ = ["MAX_OBJECTS", "ObjectScene", "ObjectScenes", "targets"]
 
@@ -121,7 +121,7 @@ class ObjectScenes:
 
 def _read_within(longest: int, path: Path) -> tuple[Image, tuple[int, int]]:
     """Return the picture, its longer side at most `longest` px, and height and width of the file's."""
-    image = read_rgb(path)
+    image = vedette.read_image(path)  # past the readers' cache: what is kept is the smaller copy
     height, width = image.shape[:2]
     shrink = longest / max(height, width)
     if shrink < 1:

@@ -75,6 +75,10 @@ class ClassPhotos(Sequence[ClassPhoto]):
             return [self[i] for i in range(len(self))[at]]
         return ClassPhoto(self.root / self.files[at], int(self.class_id[at]))
 
+    def taken(self, rows: Indices) -> ClassPhotos:
+        """Return the photos `rows` alone, in that order."""
+        return replace(self, files=tuple(self.files[i] for i in rows), class_id=self.class_id[rows])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectPhotos(Sequence[ObjectPhoto]):
@@ -121,6 +125,22 @@ class ObjectPhotos(Sequence[ObjectPhoto]):
             self.class_id[mine],
             self.ignored[mine],
             self.labelled[origin],
+        )
+
+    def taken(self, rows: Indices) -> ObjectPhotos:
+        """Return the photos `rows` alone, in that order, with their boxes."""
+        count = np.diff(self.first)[rows]
+        first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        # the place of each box in its photo, and that photo's first box
+        boxes = np.arange(first[-1]) - np.repeat(first[:-1], count) + np.repeat(self.first[rows], count)
+        return replace(
+            self,
+            files=tuple(self.files[i] for i in rows),
+            origin=self.origin[rows],
+            first=first,
+            xyxy=self.xyxy[boxes],
+            class_id=self.class_id[boxes],
+            ignored=self.ignored[boxes],
         )
 
     def mapped(self, new_id: Indices) -> ObjectPhotos:

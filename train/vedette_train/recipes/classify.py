@@ -26,6 +26,7 @@ class Settings(FitSettings):
             small body from nothing when not given.
         input: width and height of the network's input, multiples of 32, in training and afterwards.
         smoothing: share of each label that is given to all classes (Szegedy et al., Rethinking Inception, 2016).
+        keep_leaks: learn from train pictures that are copies of other splits' too; figures are then too good.
         checked: val pictures that are looked at after each epoch.
         name: what the exported model is called.
     """
@@ -40,6 +41,7 @@ class Settings(FitSettings):
     )
     input: tuple[int, int] = option((160, 160), "input size of the network")
     smoothing: float = option(0.1, "label smoothing")
+    keep_leaks: bool = option(False, "learn from copies of val pictures too (yes or no)")
     checked: int = option(1000, "val pictures looked at after each epoch")
     name: str = option("classifier", "what the exported model is called", export=True)
 
@@ -60,12 +62,13 @@ def job(settings: Settings) -> Job:
     Raises:
         VedetteError: the data, the backbone or a teacher's outputs cannot be read.
     """
-    from vedette_train.export_classify import Measure, examples, read_split, smoothed_loss
+    from vedette_train.data.splits import open_classes
+    from vedette_train.export_classify import Measure, examples, learned, smoothed_loss
     from vedette_train.job import Job
     from vedette_train.models.classify import classify_network
 
-    labels, train = read_split(settings.data, "train")
-    val = read_split(settings.data, "val")[1]
+    found = open_classes(settings.data)
+    labels, (train, left_out), val = found.classes, learned(settings, found), found.splits["val"]
     stored = settings.teacher is not None and settings.teacher.suffix == ".npz"
     body, network = classify_network(settings.input, classes=len(labels), backbone=settings.backbone)
     return Job(
@@ -77,6 +80,8 @@ def job(settings: Settings) -> Job:
         watch="top1",
         distance=_distance,
         stored=stored,
+        pictures=len(train),
+        left_out=left_out,
     )
 
 

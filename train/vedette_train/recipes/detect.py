@@ -30,6 +30,7 @@ class Settings(FitSettings):
             not given.
         format: how the data is read, see `vedette_train.data.readers`; recognised when empty.
         size: side of the composed scenes in pixels, a multiple of 32.
+        keep_leaks: learn from train pictures that are copies of other splits' too; figures are then too good.
         checked: val pictures that are looked at after each epoch.
         input: width and height of the exported model's input, multiples of 32.
         name: what the exported model is called.
@@ -42,6 +43,7 @@ class Settings(FitSettings):
     )
     format: str = option("", "of the data; recognised if empty")
     size: int = option(256, "side of the composed scenes in pixels")
+    keep_leaks: bool = option(False, "learn from copies of val pictures too (yes or no)")
     checked: int = option(200, "val pictures looked at after each epoch")
     input: tuple[int, int] = option((224, 192), "input size of the exported model", export=True)
     name: str = option("objects", "what the exported model is called", export=True)
@@ -68,14 +70,15 @@ def job(settings: Settings) -> Job:
     import numpy as np
 
     from vedette_train.data.mosaic import ObjectScenes, targets
+    from vedette_train.data.splits import split_of
     from vedette_train.data.targets import anchors
-    from vedette_train.export_detect import figures, normalized, read_split
+    from vedette_train.export_detect import figures, learned, normalized, read_set
     from vedette_train.job import Job
     from vedette_train.losses.detect import detect_loss
     from vedette_train.models.detect import STRIDES, body_and_network
 
-    labels, photos = read_split(settings, "train")
-    val = read_split(settings, "val")[1]
+    found = read_set(settings)
+    labels, (photos, left_out), val = found.classes, learned(settings, found), split_of(found, "val")
     size_wh = (settings.size, settings.size)
     scenes = ObjectScenes(photos, size=settings.size, classes=len(labels))
     places = anchors(size_wh, STRIDES)
@@ -95,7 +98,16 @@ def job(settings: Settings) -> Job:
             k: v for k, v in figures(trained, size_wh, val[::every], labels).items() if isinstance(v, float)
         }
 
-    return Job(network=network, loss=loss, example=example, body=body, measure=measure, watch="ap50")
+    return Job(
+        network=network,
+        loss=loss,
+        example=example,
+        body=body,
+        measure=measure,
+        watch="ap50",
+        pictures=len(photos),
+        left_out=left_out,
+    )
 
 
 def export(settings: Settings, run: Path) -> dict[str, Any]:

@@ -77,7 +77,8 @@ def job(settings: Settings) -> Job:
     def loss(target: Any, outputs: Any) -> Any:
         return face_loss(target, outputs, keras.ops.convert_to_tensor(places), STRIDES)
 
-    return Job(network=face_network((settings.size, settings.size)), loss=loss, example=example)
+    network = face_network((settings.size, settings.size))
+    return Job(network=network, loss=loss, example=example, pictures=len(photos) + len(backgrounds))
 
 
 def _mistakes(
@@ -99,4 +100,4 @@ def export(settings: Settings, run: Path) -> dict[str, Any]:
     """Write what `vedette convert` needs into `run` and return the contract."""
     from vedette_train.export import export_faces
 
-    return export_faces(run, settings.data, settings.input)
+    return export_faces(settings, run)

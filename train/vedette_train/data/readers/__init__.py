@@ -11,13 +11,11 @@ from typing import Protocol
 
 from vedette.errors import SettingsError, VedetteError, unknown_name
 from vedette_train.data.index import Index
+from vedette_train.data.pictures import MAX_BROKEN
 from vedette_train.data.readers import boxes_csv, coco, folders, voc, wider, yolo
 from vedette_train.data.samples import ClassificationSet, DetectionSet
 
-__all__ = ["FORMATS", "MAX_BROKEN", "open_classification", "open_detection", "recognise"]
-
-MAX_BROKEN = 0.1
-"""Share of pictures that may be missing, broken or wrongly labelled before a set is refused."""
+__all__ = ["FORMATS", "open_classification", "open_detection", "recognise"]
 
 
 class Reader(Protocol):
