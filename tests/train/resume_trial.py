@@ -16,7 +16,7 @@ from keras import layers
 
 from toy import toy_network
 from vedette_train.fit import fit
-from vedette_train.models import detect, face
+from vedette_train.models import classify, detect, face
 from vedette_train.recipes import load_recipe
 
 SHORT = {"epochs": 2, "steps": 4, "batch": 2, "seed": 1, "rate": 0.01}
@@ -38,6 +38,13 @@ def toy_detector(size_wh, *, classes, backbone):
     return (), keras.Model(image, outputs)
 
 
+def toy_classifier(size_wh, *, classes, backbone):
+    image = keras.Input((size_wh[1], size_wh[0], 3), name="image")
+    x = layers.Conv2D(8, 3, 8, "same", activation="relu")(image)
+    x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+    return (), keras.Model(image, {"logits": layers.Dense(classes, name="logits")(x)})
+
+
 def job(recipe, settings, kill):
     made = recipe.job(settings)
     drawn = itertools.count(1)
@@ -52,6 +59,7 @@ def job(recipe, settings, kill):
 
 if __name__ == "__main__":
     face.face_network, detect.body_and_network = toy_network, toy_detector
+    classify.classify_network = toy_classifier
     out, kill, *tasks = sys.argv[1:]
     for task, _, data in (word.partition("=") for word in tasks):
         recipe = load_recipe(task)

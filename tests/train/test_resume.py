@@ -15,7 +15,7 @@ import drawn_objects
 import shapes
 from face_run import ENVIRONMENT, needs_tensorflow
 
-pytestmark = [needs_tensorflow, pytest.mark.timeout(600)]
+pytestmark = [needs_tensorflow, pytest.mark.timeout(1500)]
 TRIAL = Path(__file__).with_name("resume_trial.py")
 TASKS = ("classify", "detect", "faces")
 AN_EPOCH = 4 * 2  # examples of the trial's steps and batch
@@ -29,7 +29,7 @@ def fit(folder, kill, *tasks):
         env={**ENVIRONMENT, "PYTHONPATH": os.pathsep.join(places)},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
     assert done.returncode in (0, -signal.SIGKILL), done.stderr[-2000:]
