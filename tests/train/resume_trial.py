@@ -1,6 +1,7 @@
 """Fit tasks with networks of few layers: `resume_trial.py FOLDER KILL TASK=DATA ...`, each into FOLDER/TASK.
 
-KILL is 0, or the number of the example at which the process ends itself as a power cut would, with `kill -9`.
+KILL is 0, or at which example after the first epoch's backup the process ends itself as a power cut would, with
+`kill -9`.
 """
 
 import itertools
@@ -45,12 +46,12 @@ def toy_classifier(size_wh, *, classes, backbone):
     return (), keras.Model(image, {"logits": layers.Dense(classes, name="logits")(x)})
 
 
-def job(recipe, settings, kill):
-    made = recipe.job(settings)
-    drawn = itertools.count(1)
+def job(recipe, settings, run, kill):
+    made, drawn = recipe.job(settings), itertools.count(1)
+    backup = run / "backup" / "training_metadata.json"
 
     def example(rng):
-        if next(drawn) == kill:
+        if kill and backup.is_file() and next(drawn) == kill:
             os.kill(os.getpid(), signal.SIGKILL)
         return made.example(rng)
 
@@ -64,4 +65,5 @@ if __name__ == "__main__":
     for task, _, data in (word.partition("=") for word in tasks):
         recipe = load_recipe(task)
         settings = recipe.Settings(data=Path(data), **SHORT, **OWN[task])
-        fit(settings, partial(job, recipe, settings, int(kill)), Path(out) / task)
+        run = Path(out) / task
+        fit(settings, partial(job, recipe, settings, run, int(kill)), run)

@@ -18,7 +18,6 @@ from face_run import ENVIRONMENT, needs_tensorflow
 pytestmark = [needs_tensorflow, pytest.mark.timeout(1500)]
 TRIAL = Path(__file__).with_name("resume_trial.py")
 TASKS = ("classify", "detect", "faces")
-AN_EPOCH = 4 * 2  # examples of the trial's steps and batch
 
 
 def fit(folder, kill, *tasks):
@@ -48,7 +47,7 @@ def runs(tmp_path_factory):
     words = [f"{task}={data[task]}" for task in TASKS]
     assert fit(folder / "whole", 0, *words) == 0
     for word in words:
-        assert fit(folder / "killed", AN_EPOCH + AN_EPOCH // 2, word) == -signal.SIGKILL
+        assert fit(folder / "killed", 3, word) == -signal.SIGKILL
     unfinished = {task: len(log(folder / "killed" / task)) for task in TASKS}
     assert fit(folder / "killed", 0, *words) == 0
     return folder, unfinished
