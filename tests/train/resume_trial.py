@@ -1,6 +1,7 @@
 """Fit tasks with networks of few layers: `resume_trial.py FOLDER KILL TASK=DATA ...`, each into FOLDER/TASK.
 
-KILL is 0, or the number of the example at which the process ends itself as a power cut would, with `kill -9`.
+KILL is 0, or at which example after the first epoch's backup the process ends itself as a power cut would, with
+`kill -9`.
 """
 
 import itertools
@@ -16,7 +17,7 @@ from keras import layers
 
 from toy import toy_network
 from vedette_train.fit import fit
-from vedette_train.models import detect, face
+from vedette_train.models import classify, detect, face
 from vedette_train.recipes import load_recipe
 
 SHORT = {"epochs": 2, "steps": 4, "batch": 2, "seed": 1, "rate": 0.01}
@@ -38,12 +39,19 @@ def toy_detector(size_wh, *, classes, backbone):
     return (), keras.Model(image, outputs)
 
 
-def job(recipe, settings, kill):
-    made = recipe.job(settings)
-    drawn = itertools.count(1)
+def toy_classifier(size_wh, *, classes, backbone):
+    image = keras.Input((size_wh[1], size_wh[0], 3), name="image")
+    x = layers.Conv2D(8, 3, 8, "same", activation="relu")(image)
+    x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+    return (), keras.Model(image, {"logits": layers.Dense(classes, name="logits")(x)})
+
+
+def job(recipe, settings, run, kill):
+    made, drawn = recipe.job(settings), itertools.count(1)
+    backup = run / "backup" / "training_metadata.json"
 
     def example(rng):
-        if next(drawn) == kill:
+        if kill and backup.is_file() and next(drawn) == kill:
             os.kill(os.getpid(), signal.SIGKILL)
         return made.example(rng)
 
@@ -52,8 +60,10 @@ def job(recipe, settings, kill):
 
 if __name__ == "__main__":
     face.face_network, detect.body_and_network = toy_network, toy_detector
+    classify.classify_network = toy_classifier
     out, kill, *tasks = sys.argv[1:]
     for task, _, data in (word.partition("=") for word in tasks):
         recipe = load_recipe(task)
         settings = recipe.Settings(data=Path(data), **SHORT, **OWN[task])
-        fit(settings, partial(job, recipe, settings, int(kill)), Path(out) / task)
+        run = Path(out) / task
+        fit(settings, partial(job, recipe, settings, run, int(kill)), run)

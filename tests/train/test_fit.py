@@ -173,6 +173,13 @@ def test_training_ends_where_it_grows_no_better(found):
     assert found["patience"]["epochs"] == 3
 
 
+def test_a_bar_shows_the_loss_as_it_changes(found):
+    told = found["patience"]
+    assert told["shown"].count("loss: ") >= 3
+    assert "10/10" in told["shown"]
+    assert not [line for line in told["said"] if line.startswith("epoch")]  # the bar says it
+
+
 def test_the_body_learns_as_slowly_as_asked(found):
     told = {name: np.array(values) for name, values in found["freezing"].items()}
     assert (told["slow"] < 0.2 * told["whole"]).all()

@@ -1,10 +1,13 @@
 """Try the engine on a toy task in one process: `trials.py FOLDER NAME...` prints what each trial found, as JSON."""
 
+import contextlib
 import csv
+import io
 import json
 import resource
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -110,8 +113,13 @@ def try_precision(folder):
 
 
 def try_patience(folder):
-    fit(settings(epochs=9, patience=2), lambda: toy(measure=lambda _: {"top1": 0.5}), folder / "patient")
-    return {"epochs": len((folder / "patient" / "log.csv").read_text().splitlines()) - 1}
+    said = []
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        patient = settings(epochs=9, patience=2)
+        never_better = partial(toy, measure=lambda _: {"top1": 0.5})
+        fit(patient, never_better, folder / "patient", bar=True, say=said.append)
+    epochs = len((folder / "patient" / "log.csv").read_text().splitlines()) - 1
+    return {"epochs": epochs, "shown": shown.getvalue(), "said": said}
 
 
 def try_freezing(folder):

@@ -74,6 +74,8 @@ def callbacks(
 class Log(keras.callbacks.CSVLogger):
     """Writes each epoch's figures; Keras' own adds columns ``val_*`` that nobody fills."""
 
+    keys: list[str] | None
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write a row."""
         self.keys = self.keys or sorted(logs or {})

@@ -82,10 +82,10 @@ def export_faces(settings: Settings, run: Path) -> dict[str, Any]:
     data, size_wh = settings.data, settings.input
     network = kept_network(face_network(size_wh), run)
     save(network, run / "model.keras")
-    found = _answers(FloatDetector(network, size_wh), data)
+    found = _answers(FloatDetector(network, size_wh), settings)
     judged = [_judged(faces, *answer) for faces, answer in found]
     threshold = round(best_threshold(judged)[0], 2)
-    contract = _contract(data, size_wh, threshold)
+    contract = _contract(settings, threshold)
     (run / "contract.json").write_text(json.dumps(contract, indent=2))
     (run / "metrics.json").write_text(json.dumps({"float": {"ap50": round(average_precision(judged), 4)}}))
     draw_precision(run / "pr_curves.png", {"face": precision_recall(judged)})
@@ -100,10 +100,11 @@ def export_faces(settings: Settings, run: Path) -> dict[str, Any]:
 
 
 def _answers(
-    detector: FloatDetector, data: Path
+    detector: FloatDetector, settings: Settings
 ) -> list[tuple[FacePhoto | Scene, tuple[NDArray[np.float32], ...]]]:
     """Return the faces in each picture that is judged, and what was found there: xyxy, score, points."""
-    return [(faces, detector.detect(image, min_score=LEAST_SCORE)) for image, faces in judged_faces(data)]
+    pictures = judged_faces(settings.data, max_broken=settings.max_broken)
+    return [(faces, detector.detect(image, min_score=LEAST_SCORE)) for image, faces in pictures]
 
 
 def _judged(faces: FacePhoto | Scene, *answer: NDArray[np.float32]) -> Judged:
@@ -118,7 +119,8 @@ def _answer(
     return Answer(photo.path, xyxy, score, covered(xyxy, photo.xyxy[~photo.sure]), wanted, alike)
 
 
-def _contract(data: Path, size_wh: tuple[int, int], threshold: float) -> dict[str, Any]:
+def _contract(settings: Settings, threshold: float) -> dict[str, Any]:
+    words = ["-m", "vedette_train.judge_faces", "{model}", "--data", str(settings.data.resolve())]
     return {
         "schema": 1,
         "name": "face-detector",
@@ -127,7 +129,7 @@ def _contract(data: Path, size_wh: tuple[int, int], threshold: float) -> dict[st
         "head": {"type": "face", "strides": list(STRIDES), "nms_iou": NMS_IOU},
         "input": {
             "name": "image",
-            "size_wh": list(size_wh),
+            "size_wh": list(settings.input),
             "color": "rgb",
             "resize": "letterbox",
             "pad_value": PAD_VALUE,
@@ -142,9 +144,7 @@ def _contract(data: Path, size_wh: tuple[int, int], threshold: float) -> dict[st
         "threshold": threshold,
         "license": "Apache-2.0",
         "training_data": list(TRAINING_DATA),
-        "evaluation": {
-            "command": ["-m", "vedette_train.judge_faces", "{model}", "--data", str(data.resolve())]
-        },
+        "evaluation": {"command": [*words, "--max-broken", str(settings.max_broken)]},
     }
 
 

@@ -137,7 +137,7 @@ def _fit_part(fitting: Fitting, trainee: _Trainee, *, part: str, first: int, las
         trainee.fit(batches, initial_epoch=first, epochs=last, **how)
     except OSError as error:
         backup = fitting.run / part
-        why = str(error).strip().splitlines()[0]
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SinkError(
             f"{fitting.run} cannot be read or written: {why}. Make room on the disk; if {backup} was damaged, "
             "delete that folder: training then begins this part anew."

@@ -133,7 +133,7 @@ def _replace(path: Path, write: Callable[[str], None]) -> None:
         write(str(part))
         part.replace(path)
     except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by either
-        why = str(error).strip().splitlines()[0]
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SinkError(f"cannot write {path}: {why}. Make room; what stood there is untouched.") from error
     finally:
         part.unlink(missing_ok=True)

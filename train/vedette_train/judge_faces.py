@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 
 from vedette_train.data.judged_faces import LEAST_SCORE, judged_faces
+from vedette_train.data.pictures import MAX_BROKEN
 from vedette_train.device import ask, boxes_of
 from vedette_train.evaluate import average_precision, judge
 
@@ -27,10 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--max-broken", type=float, default=MAX_BROKEN)
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         wanted = {}
-        for i, (image, faces) in enumerate(judged_faces(options.data)):
+        for i, (image, faces) in enumerate(judged_faces(options.data, max_broken=options.max_broken)):
             path = Path(folder) / f"{i}.png"
             cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
             wanted[path] = faces

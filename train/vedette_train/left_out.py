@@ -34,6 +34,4 @@ class LeftOut:
             return
         self._told = len(lines)
         self._path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        self._say(
-            f"{len(lines)} pictures or labels are left out, such as: {lines[-1]} ({self._path} lists all)"
-        )
+        self._say(f"left out so far: {len(lines)}, such as {lines[-1].rstrip('.')}; {self._path} lists all")

@@ -67,7 +67,8 @@ def test_what_is_left_out_is_listed_once_and_told_when_it_grows(tmp_path):
     out.tell()
     out.tell()
     assert (tmp_path / "left_out.txt").read_text() == "a is a copy of b\nc is empty\nd is cut off\n"
-    assert [line.partition(" ")[0] for line in said] == ["1", "2", "3"]
+    assert [line.partition(", such as ")[0] for line in said] == [f"left out so far: {n}" for n in (1, 2, 3)]
+    assert said[1].endswith(f"c is empty; {tmp_path / 'left_out.txt'} lists all")
 
 
 def test_a_run_that_goes_on_keeps_its_list(tmp_path):

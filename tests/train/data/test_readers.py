@@ -410,7 +410,7 @@ def test_the_index_of_many_pictures_is_small(tmp_path):
         (tmp_path / f"images/{i}.png").hardlink_to(first)
         rows += [f"images/{i}.png,cat,{k},2,30,40" for k in range(3)]
     (tmp_path / "boxes.csv").write_text("\n".join(rows))
-    open_detection(tmp_path)  # what is imported and cached once is not the index
+    open_detection(tmp_path)  # the interpreter's own table of names grows once
     tracemalloc.start()
     data = open_detection(tmp_path)
     held, _ = tracemalloc.get_traced_memory()
