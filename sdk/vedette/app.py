@@ -16,6 +16,7 @@ from vedette.models.classify import Classifier
 from vedette.models.detect import Detector
 from vedette.models.face import FaceDetector
 from vedette.models.golden import open_replayer
+from vedette.registry import find
 from vedette.settings import StageSettings, load_zones, parse_stage
 from vedette.sinks.uri import open_sink
 from vedette.sources.live import Live, open_live
@@ -24,7 +25,7 @@ from vedette.stages.every import Every
 from vedette.stages.track import Track
 from vedette.stages.zones import Zones
 from vedette.types import Results, Sink, Source, Stage, TensorSpec
-from vedette.zoo import bundled, find
+from vedette.zoo import bundled
 
 __all__ = [
     "STAGES",

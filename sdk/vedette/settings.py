@@ -29,6 +29,7 @@ __all__ = [
     "load_settings",
     "load_zones",
     "parse_stage",
+    "read_toml",
 ]
 
 _MOST = 1e9  # seconds: 31 years; as nanoseconds they fit any clock
@@ -151,7 +152,7 @@ def load_settings(path: Path) -> LiveSettings:
     Raises:
         SettingsError: the file is missing or not TOML, a key is unknown, a value has the wrong type.
     """
-    raw = _read_toml(path, "settings")
+    raw = read_toml(path, "settings")
     known = [f.name for f in fields(LiveSettings)]
     for key, value in raw.items():
         if key not in known:
@@ -163,7 +164,12 @@ def load_settings(path: Path) -> LiveSettings:
     return LiveSettings(**given)
 
 
-def _read_toml(path: Path, what: str) -> dict[str, Any]:
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Return what the TOML file at `path` holds; `what` it is, for who reads the error.
+
+    Raises:
+        SettingsError: it cannot be read or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -242,7 +248,7 @@ def load_zones(path: Path) -> tuple[LineSettings, ...]:
     Raises:
         SettingsError: the file is missing or not TOML, a key is unknown, a value is not allowed.
     """
-    raw = _read_toml(path, "zones")
+    raw = read_toml(path, "zones")
     kinds: dict[str, type[LineSettings]] = {"zone": ZoneSettings, "line": LineSettings}
     for kind in raw:
         if kind not in kinds:
