@@ -37,6 +37,7 @@ class Editor:
         self.page, self.path = context.new_page(), path
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.set_default_timeout(20_000)
         self.page.goto(f"http://127.0.0.1:{dashboard.address[1]}")
         self.page.wait_for_selector("#picture[data-index]")
 

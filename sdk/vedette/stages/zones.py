@@ -175,6 +175,17 @@ class _Line:
             yield ZoneEvent(kind, self.rule.name, *key, walk.label, walk.crossed_ns)
 
 
+def _placed(rule: LineSettings, old: _Zone | _Line | None) -> _Zone | _Line:
+    """Return `old` under its new `rule`, or a new place where there is none of the kind."""
+    if isinstance(rule, ZoneSettings):
+        zone = old if isinstance(old, _Zone) else _Zone(rule)
+        zone.rule = rule
+        return zone
+    line = old if isinstance(old, _Line) else _Line(rule)
+    line.rule = rule
+    return line
+
+
 class Zones(Closing):
     """A stage that adds counts and events of zones and lines to the results. Holds state; needs no closing.
 
@@ -213,15 +224,8 @@ class Zones(Closing):
     def _take_over(self) -> None:
         """Make the places those of the newest rules."""
         self._taken = self._rules
-        old: dict[tuple[bool, str], _Zone | _Line] = {
-            (isinstance(p, _Zone), p.rule.name): p for p in self._places
-        }
-        self._places = []
-        for rule in self._taken:
-            is_zone = isinstance(rule, ZoneSettings)
-            place = old.get((is_zone, rule.name)) or (_Zone(rule) if is_zone else _Line(rule))
-            place.rule = rule
-            self._places.append(place)
+        old = {place.rule.name: place for place in self._places}
+        self._places = [_placed(rule, old.get(rule.name)) for rule in self._taken]
 
     def __call__(self, results: Results) -> Results:
         """Return `results` with `zones` and `events`. A clock that runs backwards makes it forget who was where."""

@@ -112,6 +112,7 @@ function render() {
 
 function draw(k) {
   const { kind, name, points } = shapes[k];
+  if (!points.length) return; // its first corner is still to come
   const mine = k === chosen;
   const group = make("g", { class: `${kind}${mine ? " chosen" : ""}${drawing ? " drawing" : ""}` }, svg);
   const corners = points.map(px);
