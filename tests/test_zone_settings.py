@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from vedette.errors import SettingsError
-from vedette.settings import LineSettings, StageSettings, TrackSettings, ZoneSettings, load_zones, parse_stage
+from vedette.settings import (
+    LineSettings,
+    StageSettings,
+    TrackSettings,
+    ZoneSettings,
+    dump_zones,
+    load_zones,
+    parse_stage,
+    zone_tables,
+)
 
 GOOD = """
 [line.door]
@@ -62,11 +71,41 @@ def test_zones_and_lines_are_read(tmp_path: Path) -> None:
         pytest.param(GOOD.replace("points", "point"), "'point'; did you mean 'points'", id="misspelt points"),
         pytest.param(GOOD.replace("door", "yard"), "'yard' is the name of a zone and of a line", id="twins"),
         pytest.param("[zone.a", "not valid TOML", id="no TOML"),
+        pytest.param(GOOD.replace("yard", '""'), "needs a name of 1 to 64", id="an empty name"),
+        pytest.param(GOOD.replace("yard", '"a\\nb"'), "needs a name of 1 to 64", id="a name of two lines"),
+        pytest.param(GOOD.replace("yard", "y" * 65), "needs a name of 1 to 64", id="a long name"),
+        pytest.param(GOOD.replace('"person"', '""'), "a list of strings", id="an empty label"),
     ],
 )
 def test_bad_zones_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         load_zones(write(tmp_path, text))
+
+
+TRIANGLE = ((0.0, 0.0), (1.0, 0.0), (0.1234, 1e-05))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(ZoneSettings("yard", TRIANGLE), id="plain"),
+        pytest.param(ZoneSettings('say "hi" \\ #1 = [x]', TRIANGLE), id="a name full of marks"),
+        pytest.param(ZoneSettings("Tür · ворота 🚪", TRIANGLE), id="a name in other letters"),
+        pytest.param(
+            ZoneSettings("yard", TRIANGLE, ("person", 'a "dog"'), "top", 0.5, 3600.0, 0.0, 1e9), id="all keys"
+        ),
+        pytest.param(LineSettings("door", TRIANGLE[:2], ("person",), lost_s=2), id="a line"),
+    ],
+)
+def test_what_is_written_is_read_as_the_same(tmp_path: Path, rule: LineSettings) -> None:
+    rules = (rule, LineSettings("other", TRIANGLE[1:]))
+    assert load_zones(write(tmp_path, dump_zones(rules))) == rules
+
+
+def test_what_is_written_leaves_out_what_goes_without_saying(tmp_path: Path) -> None:
+    tables = zone_tables(load_zones(write(tmp_path, GOOD)))
+    assert tables["line"] == {"door": {"points": [[0.5, 0], [0.5, 1]], "anchor": "center"}}
+    assert set(tables["zone"]["yard"]) == {"points", "labels", "inertia_s", "dwell_s"}
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -16,15 +16,17 @@ from vedette.models.classify import Classifier
 from vedette.models.detect import Detector
 from vedette.models.face import FaceDetector
 from vedette.models.golden import open_replayer
-from vedette.settings import StageSettings, load_zones, parse_stage
+from vedette.registry import find
+from vedette.settings import StageSettings, parse_stage
 from vedette.sinks.uri import open_sink
 from vedette.sources.live import Live, open_live
 from vedette.stages.detect import Detect
 from vedette.stages.every import Every
 from vedette.stages.track import Track
+from vedette.stages.zone_file import FileZones
 from vedette.stages.zones import Zones
 from vedette.types import Results, Sink, Source, Stage, TensorSpec
-from vedette.zoo import bundled, find
+from vedette.zoo import bundled
 
 __all__ = [
     "STAGES",
@@ -148,13 +150,8 @@ def _track(settings: StageSettings, after: Sequence[Made]) -> Track:
 def _zones(settings: StageSettings, after: Sequence[Made]) -> Zones:
     if settings.model is None:
         raise SettingsError("the stage zones needs the file of its zones and lines: zones=FILE.toml.")
-    path = Path(settings.model)
-    rules = load_zones(path)
     known = {label for one in _detectors(after).values() for label in one.model.contract.labels}
-    for label in {label for rule in rules for label in rule.labels}:
-        if known and label not in known:
-            raise unknown_name(f"label in {path}", label, known)
-    return Zones(rules)
+    return FileZones(Path(settings.model), labels=known)
 
 
 FOLLOWERS: Mapping[str, Callable[[StageSettings, Sequence[Made]], Track | Zones]] = {
@@ -270,6 +267,7 @@ def run(
             outputs = [
                 unused.enter_context(make_sink(sink)) if isinstance(sink, str) else sink for sink in given
             ]
+            _offer_zones(steps, outputs)
             for output in outputs:
                 on_sink(output)
             unused.pop_all()
@@ -286,6 +284,14 @@ def _make_stages(stages: Iterable[Stage | str], stack: ExitStack) -> list[Stage]
             stack.enter_context(made[-1])
         steps.append(made[-1] if isinstance(given, str) else given)
     return steps
+
+
+def _offer_zones(stages: list[Stage], sinks: list[Sink]) -> None:
+    """Let the sinks that can, which is the dashboard, show and change the zones of the run."""
+    for zones in (stage for stage in stages if isinstance(stage, FileZones)):
+        for sink in sinks:
+            if hasattr(sink, "zones"):
+                sink.zones = zones
 
 
 def _refuse_untracked(stages: list[Stage]) -> None:

@@ -37,7 +37,7 @@ COMMANDS = {
     "detect": "find faces or other objects in pictures and videos",
     "classify": "say what whole pictures show",
     "inspect": "tell what a model file is, expects and returns",
-    "models": "list the bundled models",
+    "models": "list the models that can be had by name, and get them",
     "doctor": "check this machine and say what to mend",
     "verify": "replay a model's stored sample on every runtime here",
     "bench": "measure speed against the bare model",
@@ -153,10 +153,10 @@ class _Parser(argparse.ArgumentParser):
 
 def _actions(parser: argparse.ArgumentParser, found: argparse.Namespace) -> Iterator[argparse.Action]:
     for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            yield from action.choices[found.command]._actions
-        else:
+        if not isinstance(action, argparse._SubParsersAction):
             yield action
+        elif (verb := getattr(found, action.dest)) is not None:
+            yield from _actions(action.choices[verb], found)
 
 
 def _parser(args: Sequence[str]) -> argparse.ArgumentParser:
@@ -384,35 +384,9 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object a model on stdout")
-    parser.set_defaults(run=_models)
+    from vedette.verbs_models import add_models
 
-
-def _models(options: argparse.Namespace) -> int:
-    from vedette.contract import open_model_file
-    from vedette.zoo import bundled
-
-    rows = []
-    for name, path in bundled().items():
-        model = open_model_file(path)
-        contract = model.contract
-        width, height = contract.input.size_wh
-        facts = {
-            "name": name,
-            "version": contract.version,
-            "task": contract.task,
-            "input": f"{width}x{height}",
-            "bytes": len(model.data),
-            "license": contract.license,
-            "sha256": model.sha256,
-            "metrics": dict(contract.metrics),
-        }
-        if options.json:
-            _print(json.dumps(facts))
-        rows.append([_plain(facts[key]) for key in ("name", "version", "task", "input", "bytes", "license")])
-    if not options.json:
-        _print(_columns([("NAME", "VERSION", "TASK", "INPUT", "BYTES", "LICENSE"), *rows]))
-    return 0
+    add_models(parser, say=_print, complain=_complain, progress=_Progress, table=_columns)
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,13 @@ __all__ = [
     "StageSettings",
     "TrackSettings",
     "ZoneSettings",
+    "dump_zones",
     "load_settings",
     "load_zones",
     "parse_stage",
+    "parse_zones",
+    "read_toml",
+    "zone_tables",
 ]
 
 _MOST = 1e9  # seconds: 31 years; as nanoseconds they fit any clock
@@ -151,7 +156,7 @@ def load_settings(path: Path) -> LiveSettings:
     Raises:
         SettingsError: the file is missing or not TOML, a key is unknown, a value has the wrong type.
     """
-    raw = _read_toml(path, "settings")
+    raw = read_toml(path, "settings")
     known = [f.name for f in fields(LiveSettings)]
     for key, value in raw.items():
         if key not in known:
@@ -163,7 +168,12 @@ def load_settings(path: Path) -> LiveSettings:
     return LiveSettings(**given)
 
 
-def _read_toml(path: Path, what: str) -> dict[str, Any]:
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Return what the TOML file at `path` holds; `what` it is, for who reads the error.
+
+    Raises:
+        SettingsError: it cannot be read or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -224,6 +234,7 @@ class ZoneSettings(LineSettings):
 
 _ANCHORS = ("bottom", "center", "top")
 _MOST_POINTS = 100
+_LONGEST_NAME = 64
 
 
 def load_zones(path: Path) -> tuple[LineSettings, ...]:
@@ -242,16 +253,26 @@ def load_zones(path: Path) -> tuple[LineSettings, ...]:
     Raises:
         SettingsError: the file is missing or not TOML, a key is unknown, a value is not allowed.
     """
-    raw = _read_toml(path, "zones")
-    kinds: dict[str, type[LineSettings]] = {"zone": ZoneSettings, "line": LineSettings}
-    for kind in raw:
-        if kind not in kinds:
-            raise unknown_name(f"table in {path}", kind, kinds)
-        if not isinstance(raw[kind], dict) or not all(isinstance(one, dict) for one in raw[kind].values()):
-            raise SettingsError(f"{path}: [{kind}] needs a name: write [{kind}.NAME].")
+    return parse_zones(read_toml(path, "zones"), where=str(path))
+
+
+_KINDS: Mapping[str, type[LineSettings]] = {"zone": ZoneSettings, "line": LineSettings}
+
+
+def parse_zones(raw: Mapping[str, Any], *, where: str) -> tuple[LineSettings, ...]:
+    """Return the zones and lines of tables as `load_zones` reads them; `where` they stand, for who reads the error.
+
+    Raises:
+        SettingsError: a key is unknown, a value is not allowed.
+    """
+    for kind, named in raw.items():
+        if kind not in _KINDS:
+            raise unknown_name(f"table in {where}", kind, _KINDS)
+        if not isinstance(named, dict) or not all(isinstance(one, dict) for one in named.values()):
+            raise SettingsError(f"{where}: [{kind}] needs a name: write [{kind}.NAME].")
     rules = [
-        _rule(path, f"{kind}.{name}", name, made, given)
-        for kind, made in kinds.items()
+        _rule(where, f"{kind}.{name}", name, made, given)
+        for kind, made in _KINDS.items()
         for name, given in raw.get(kind, {}).items()
     ]
     names = [rule.name for rule in rules]
@@ -260,21 +281,54 @@ def load_zones(path: Path) -> tuple[LineSettings, ...]:
         what = (
             f"'{twins[0]}' is the name of a zone and of a line" if twins else "it holds no zone and no line"
         )
-        raise SettingsError(f"{path}: {what}; add [zone.NAME] or [line.NAME], each name once.")
+        raise SettingsError(f"{where}: {what}; add [zone.NAME] or [line.NAME], each name once.")
     return tuple(rules)
 
 
+def zone_tables(rules: Sequence[LineSettings]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return `rules` as the tables that `parse_zones` reads, without what has its default; ready for JSON."""
+    tables: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in _KINDS}
+    for rule in rules:
+        given = {f.name: getattr(rule, f.name) for f in fields(rule) if getattr(rule, f.name) != f.default}
+        name = given.pop("name")
+        given["points"] = [list(point) for point in rule.points]
+        if rule.labels:
+            given["labels"] = list(rule.labels)
+        tables["zone" if isinstance(rule, ZoneSettings) else "line"][name] = given
+    return tables
+
+
+def dump_zones(rules: Sequence[LineSettings]) -> str:
+    """Return the TOML text that `load_zones` reads as `rules`.
+
+    Of what is written here, names, numbers and lists of them, JSON is TOML too.
+    """
+    tables = [
+        "\n".join(
+            [
+                f"[{kind}.{json.dumps(name, ensure_ascii=False)}]",
+                *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in given.items()),
+            ]
+        )
+        for kind, named in zone_tables(rules).items()
+        for name, given in named.items()
+    ]
+    return "\n\n".join(tables) + "\n"
+
+
 def _rule(
-    path: Path, table: str, name: str, kind: type[LineSettings], given: Mapping[str, Any]
+    file: str, table: str, name: str, kind: type[LineSettings], given: Mapping[str, Any]
 ) -> LineSettings:
-    where = f"{path}: [{table}]"
+    where = f"{file}: [{table}]"
+    if not _is_name(name):
+        raise SettingsError(f"{where} needs a name of 1 to {_LONGEST_NAME} printable characters.")
     known = [f.name for f in fields(kind) if f.name != "name"]
     for key in given:
         if key not in known:
             raise unknown_name(f"key in {where}", key, known)
     points = _points(where, given.get("points"), 3 if kind is ZoneSettings else 2)
     labels = given.get("labels", [])
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+    if not isinstance(labels, list) or not all(map(_is_name, labels)):
         raise SettingsError(f"{where} labels is {labels!r}, a list of strings is needed.")
     if given.get("anchor", "bottom") not in _ANCHORS:
         raise unknown_name(f"anchor in {where}", str(given["anchor"]), _ANCHORS)
@@ -299,6 +353,10 @@ def _points(where: str, given: object, least: int) -> tuple[tuple[float, float],
     if len(set(points)) != len(points):
         raise SettingsError(f"{where} has the same point twice; leave one out.")
     return points
+
+
+def _is_name(given: object) -> bool:
+    return isinstance(given, str) and 0 < len(given) <= _LONGEST_NAME and given.isprintable()
 
 
 def _is_point(given: object) -> bool:

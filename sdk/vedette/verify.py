@@ -11,7 +11,7 @@ from vedette.contract import open_model_file
 from vedette.engines.litert import RUNTIMES, LiteRTEngine
 from vedette.errors import MissingDependencyError, VedetteError
 from vedette.models.golden import open_replayer
-from vedette.zoo import find
+from vedette.registry import find
 
 __all__ = ["Verdict", "verify"]
 

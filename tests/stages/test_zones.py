@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from types import MappingProxyType
 
 import numpy as np
@@ -200,3 +201,68 @@ def test_memory_is_freed():
 def test_a_zone_whose_edges_cross_is_refused():
     with pytest.raises(SettingsError, match="zone yard cross"):
         Zones([ZoneSettings("yard", ((0, 0), (1, 1), (1, 0), (0, 1)))])
+
+
+def test_a_zone_that_is_moved_keeps_its_counts_and_who_is_there():
+    stage = zone(inertia_s=0.3)
+    run(stage, lambda t: (0.7, 0.5), seconds=2)
+    wider = ((0.4, 0.0), (1.0, 0.0), (1.0, 1.0), (0.4, 1.0))
+    stage.change([ZoneSettings("yard", wider, inertia_s=0.3), LineSettings("door", DOOR)])
+    done = stage(at(2.0, {7: (0.45, 0.5)}))
+    assert done.events == ()
+    assert [(z.name, z.points) for z in done.zones] == [("yard", wider), ("door", DOOR)]
+    assert dict(done.zones[0].counts) == {"inside": 1, "entered": 1, "left": 0}
+
+
+def test_a_zone_that_is_moved_away_from_somebody_is_left_by_them():
+    stage = zone(inertia_s=0.3)
+    run(stage, lambda t: (0.7, 0.5), seconds=2)
+    left_half = tuple((x - 0.5, y) for x, y in RIGHT_HALF)
+    stage.change([ZoneSettings("yard", left_half, inertia_s=0.3)])
+    kinds = [e.kind for t in np.arange(2, 3, 0.1) for e in stage(at(t, {7: (0.7, 0.5)})).events]
+    assert kinds == ["leave"]
+
+
+def test_a_line_that_is_moved_over_somebody_is_not_crossed():
+    stage = door()
+    run(stage, lambda t: (0.6, 0.6), seconds=1)
+    stage.change([LineSettings("door", tuple((x + 0.2, y) for x, y in DOOR))])
+    assert run(stage, lambda t: (0.6, 0.6), seconds=1)[1]["door"] == {"in": 0, "out": 0}
+
+
+def test_another_name_is_another_zone_and_one_left_out_is_gone():
+    stage = Zones([ZoneSettings("yard", RIGHT_HALF, inertia_s=0.0), LineSettings("door", DOOR)])
+    stage(at(0, {1: (0.7, 0.5)}))
+    stage.change([ZoneSettings("garden", RIGHT_HALF, inertia_s=0.0)])
+    done = stage(at(1, {}))
+    assert [(z.name, z.counts["entered"]) for z in done.zones] == [("garden", 0)]
+
+
+def test_a_change_that_is_refused_changes_nothing():
+    stage = zone()
+    before = stage.rules
+    with pytest.raises(SettingsError, match="zone yard cross"):
+        stage.change([ZoneSettings("yard", ((0, 0), (1, 1), (1, 0), (0, 1)))])
+    assert stage.rules is before
+    assert stage(at(0, {})).zones[0].points == RIGHT_HALF
+
+
+def test_changes_by_another_thread_are_taken_over_whole():
+    shapes = [[ZoneSettings(f"z{k}", RIGHT_HALF) for k in range(n)] for n in range(1, 20)]
+    stage = Zones(shapes[0])
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            for rules in shapes:
+                stage.change(rules)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    seen = {tuple(z.name for z in stage(at(k * 0.01, {})).zones) for k in range(300)}
+    stop.set()
+    thread.join(10)
+    assert len(seen) > 1
+    assert seen <= {tuple(rule.name for rule in rules) for rules in shapes}
+    stage.change(shapes[3])
+    assert len(stage(at(99, {})).zones) == 4

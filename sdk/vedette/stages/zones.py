@@ -16,7 +16,7 @@ from vedette.ops import zones as geometry
 from vedette.settings import LineSettings, ZoneSettings
 from vedette.types import Closing, Results, ZoneCount, ZoneEvent
 
-__all__ = ["Zones"]
+__all__ = ["Zones", "check_shapes"]
 
 Key: TypeAlias = tuple[str, int]
 """Stage and number of a track."""
@@ -175,6 +175,17 @@ class _Line:
             yield ZoneEvent(kind, self.rule.name, *key, walk.label, walk.crossed_ns)
 
 
+def _placed(rule: LineSettings, old: _Zone | _Line | None) -> _Zone | _Line:
+    """Return `old` under its new `rule`, or a new place where there is none of the kind."""
+    if isinstance(rule, ZoneSettings):
+        zone = old if isinstance(old, _Zone) else _Zone(rule)
+        zone.rule = rule
+        return zone
+    line = old if isinstance(old, _Line) else _Line(rule)
+    line.rule = rule
+    return line
+
+
 class Zones(Closing):
     """A stage that adds counts and events of zones and lines to the results. Holds state; needs no closing.
 
@@ -189,17 +200,37 @@ class Zones(Closing):
 
     def __init__(self, rules: Sequence[LineSettings]) -> None:
         self.name = "zones"
-        for rule in rules:
-            if isinstance(rule, ZoneSettings) and not geometry.is_simple(np.array(rule.points)):
-                raise SettingsError(
-                    f"the edges of the zone {rule.name} cross each other or enclose nothing; give its corners in the "
-                    "order in which one walks around it."
-                )
-        self._places = [_Zone(r) if isinstance(r, ZoneSettings) else _Line(r) for r in rules]
+        self._places: list[_Zone | _Line] = []
         self._last_ns: int | None = None
+        self.change(rules)
+        self._take_over()
+
+    @property
+    def rules(self) -> tuple[LineSettings, ...]:
+        """The zones and lines that hold from the next frame on."""
+        return self._rules
+
+    def change(self, rules: Sequence[LineSettings]) -> None:
+        """Let other `rules` hold from the next frame on. From any thread.
+
+        A zone or line that keeps its name keeps its counts and who is there, wherever its points are now.
+
+        Raises:
+            SettingsError: the edges of a zone cross each other; nothing is changed.
+        """
+        check_shapes(rules)
+        self._rules = tuple(rules)
+
+    def _take_over(self) -> None:
+        """Make the places those of the newest rules."""
+        self._taken = self._rules
+        old = {place.rule.name: place for place in self._places}
+        self._places = [_placed(rule, old.get(rule.name)) for rule in self._taken]
 
     def __call__(self, results: Results) -> Results:
         """Return `results` with `zones` and `events`. A clock that runs backwards makes it forget who was where."""
+        if self._taken is not self._rules:
+            self._take_over()
         now_ns = results.frame.time_ns
         if self._last_ns is not None and now_ns < self._last_ns:
             for place in self._places:
@@ -212,6 +243,20 @@ class Zones(Closing):
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def check_shapes(rules: Sequence[LineSettings]) -> None:
+    """Check what numbers alone do not tell.
+
+    Raises:
+        SettingsError: the edges of a zone cross each other, or it has no area.
+    """
+    for rule in rules:
+        if isinstance(rule, ZoneSettings) and not geometry.is_simple(np.array(rule.points)):
+            raise SettingsError(
+                f"the edges of the zone {rule.name} cross each other or enclose nothing; give its corners in the "
+                "order in which one walks around it."
+            )
 
 
 def _look(results: Results) -> _Seen:

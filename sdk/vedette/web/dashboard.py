@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from vedette.board import Board, read_board
 from vedette.errors import MissingDependencyError, SettingsError, SinkError, unknown_name
+from vedette.stages.zone_file import FileZones
 from vedette.stats import Stats
 from vedette.types import Closing, Results
 from vedette.web.access import make_access
@@ -41,6 +42,7 @@ class Dashboard(Closing):
         name: ``"dashboard"``.
         address: host and port that it is bound to.
         newest_only: of live results the newest is shown; none waits.
+        zones: what the page's editor shows and saves; set by a run that has a file of zones.
     """
 
     newest_only = True
@@ -79,6 +81,7 @@ class Dashboard(Closing):
         thread = _import_thread()
         self.name = "dashboard"
         self._stats, self._pictures = Stats(), Pictures(max_px=MAX_PX, quality=quality)
+        self.zones: FileZones | None = None
         self._board, self._board_s = Board(), -_BOARD_EVERY_S
         self._limit, self._closed = max_viewers, False
         self._made_up = token == "auto"
@@ -143,7 +146,9 @@ class Dashboard(Closing):
         from vedette.web.server import make_server_app
 
         self._feed = Feed(loop, limit=self._limit)
-        return make_server_app(self._pictures, self._feed, self._figures, self._access)
+        return make_server_app(
+            self._pictures, self._feed, figures=self._figures, zones=lambda: self.zones, access=self._access
+        )
 
     def _figures(self) -> dict[str, Any]:
         now_ns, newest = time.monotonic_ns(), self._pictures.newest

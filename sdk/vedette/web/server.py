@@ -15,11 +15,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vedette.errors import VedetteError
+from vedette.stages.zone_file import FileZones
 from vedette.web.access import Access, Attempts
 from vedette.web.feed import Feed, FeedFull, Picture, Viewer
 from vedette.web.guard import Guard
 from vedette.web.pictures import Pictures
 from vedette.web.static import FILES, page
+from vedette.web.zones import make_zone_route
 
 __all__ = ["make_server_app"]
 
@@ -28,9 +30,14 @@ _STREAM_TYPE = "multipart/x-mixed-replace; boundary=frame"
 
 
 def make_server_app(
-    pictures: Pictures, feed: Feed, figures: Callable[[], dict[str, Any]], access: Access
+    pictures: Pictures,
+    feed: Feed,
+    *,
+    figures: Callable[[], dict[str, Any]],
+    zones: Callable[[], FileZones | None],
+    access: Access,
 ) -> ASGIApp:
-    """Return the ASGI application that shows `pictures` and `figures` to whom `access` lets in."""
+    """Return the ASGI application that shows `pictures`, `figures` and `zones` to whom `access` lets in."""
 
     async def stream(request: Request) -> Any:
         try:
@@ -58,6 +65,7 @@ def make_server_app(
     names = ["", *(name for name in FILES if not name.endswith(".html"))]
     routes = [Route(f"/{name}", file) for name in names]
     routes += [Route("/stream.mjpg", stream), Route("/snapshot.jpg", snapshot), Route("/api/stats", stats)]
+    routes.append(make_zone_route(zones))
     app = Starlette(routes=routes, exception_handlers={VedetteError: _failed})
     return Guard(app, access, Attempts())
 

@@ -16,6 +16,7 @@ FILES = {
     "theme.js": "text/javascript; charset=utf-8",
     "stream.js": "text/javascript; charset=utf-8",
     "figures.js": "text/javascript; charset=utf-8",
+    "zones.js": "text/javascript; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
     "login.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",

@@ -2,6 +2,7 @@
 
 import { show as showFigures } from "./figures.js";
 import { pictures, Refused } from "./stream.js";
+import { toggleEditor } from "./zones.js";
 
 const $ = (id) => document.getElementById(id);
 const canvas = $("picture");
@@ -13,6 +14,7 @@ const HINT = $("note").textContent;
 const state = {
   paused: false,
   boxes: true,
+  editing: false, // then the picture is bare: the editor draws the zones itself
   index: null, // of the picture that is shown
   newAt: null, // when the last new picture came (performance.now)
   held: null, // the whole picture, while paused
@@ -21,6 +23,7 @@ const state = {
 let stream = null; // aborts the picture's answer
 
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+const drawn = () => (state.boxes && !state.editing ? 1 : 0);
 const watching = () => !state.paused && !document.hidden;
 
 async function draw(jpeg) {
@@ -28,6 +31,7 @@ async function draw(jpeg) {
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
+    canvas.dispatchEvent(new Event("resize"));
   }
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
   bitmap.close();
@@ -58,7 +62,7 @@ async function pictureTask(well) {
   }
   const mine = stream = new AbortController();
   try {
-    for await (const picture of pictures(`/stream.mjpg?boxes=${state.boxes ? 1 : 0}`, mine.signal)) {
+    for await (const picture of pictures(`/stream.mjpg?boxes=${drawn()}`, mine.signal)) {
       if (mine.signal.aborted) return;
       await draw(picture.jpeg);
       well();
@@ -118,7 +122,7 @@ function note(text) {
 }
 
 async function fetchSnapshot() {
-  const url = `/snapshot.jpg?boxes=${state.boxes ? 1 : 0}`;
+  const url = `/snapshot.jpg?boxes=${drawn()}`;
   const reply = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(10000) });
   if (!reply.ok) throw new Refused(reply.status, (await reply.json().catch(() => ({}))).error || reply.statusText);
   return { jpeg: await reply.blob(), index: Number(reply.headers.get("x-frame-index")) };
@@ -128,7 +132,7 @@ async function togglePause() {
   state.paused = !state.paused;
   $("pause").classList.toggle("paused", state.paused);
   $("pause").querySelector("span").textContent = state.paused ? "Resume" : "Pause";
-  $("boxes").disabled = state.paused;
+  $("boxes").disabled = state.paused || state.editing;
   if (stream) stream.abort();
   state.held = null;
   if (!state.paused) {
@@ -177,14 +181,28 @@ function toggleFull() {
   else $("stage").requestFullscreen().catch(() => note("This browser has no full screen"));
 }
 
-const actions = { pause: togglePause, snapshot: saveSnapshot, boxes: toggleBoxes, full: toggleFull };
-const keys = { " ": "pause", s: "snapshot", b: "boxes", f: "full" };
+async function toggleZones() {
+  if (document.fullscreenElement) await document.exitFullscreen(); // the editor's fields are outside of it
+  await toggleEditor({ note, editing });
+}
+
+function editing(on) {
+  state.editing = on;
+  $("zones").setAttribute("aria-pressed", String(on));
+  $("boxes").disabled = on || state.paused;
+  $("full").disabled = on;
+  if (state.paused) holdWhole();
+  else if (stream) stream.abort();
+}
+
+const actions = { pause: togglePause, snapshot: saveSnapshot, boxes: toggleBoxes, zones: toggleZones, full: toggleFull };
+const keys = { " ": "pause", s: "snapshot", b: "boxes", z: "zones", f: "full" };
 for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
 $("full").hidden = !document.fullscreenEnabled;
 addEventListener("keydown", (event) => {
   const id = keys[event.key.toLowerCase()];
   const busy = event.ctrlKey || event.metaKey || event.altKey || event.repeat;
-  if (!id || busy || event.target.closest("button, input, a")) return;
+  if (!id || busy || event.target.closest("button, input, a, svg")) return;
   event.preventDefault();
   if (!$(id).disabled) actions[id]();
 });

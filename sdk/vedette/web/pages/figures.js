@@ -29,6 +29,7 @@ export function show(figures) {
   showTimes(figures);
   const counts = Object.values(figures.counts).flatMap((one) => Object.entries(one));
   list($("counts"), counts.map(([label, count]) => [label, whole(count)]), "nothing yet");
+  showZones(figures.zones);
   showModels(figures.models);
   showBoard(board);
   const size = frame ? `${frame.width} × ${frame.height} px · ` : "";
@@ -39,6 +40,14 @@ function showFound(frame) {
   $("found").textContent = frame ? whole(total(frame.found)) : "–";
   const what = frame ? Object.entries(frame.found).map(([stage, count]) => `${stage} ${count}`) : [];
   $("found-what").textContent = what.join(" · ") || "\u00a0";
+}
+
+function showZones(zones) {
+  const rows = Object.entries(zones).map(([name, counts]) => [
+    name, Object.entries(counts).map(([what, count]) => `${what} ${whole(count)}`).join(" · "),
+  ]);
+  $("zones-card").hidden = !rows.length;
+  list($("zone-counts"), rows, "none");
 }
 
 function showDrops(figures) {
