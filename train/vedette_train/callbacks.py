@@ -37,6 +37,10 @@ def callbacks(
     averaged.set_model(trainee)
     averaged.set_params({"epochs": 0})  # to it no epoch is the last: its swap is always undone
 
+    def begin(epoch: int, _logs: dict[str, float]) -> None:
+        batches.epoch = epoch
+        _reseed(job.network, epoch)
+
     def keep(epoch: int, logs: dict[str, float]) -> None:
         if not np.isfinite(logs["loss"]):
             raise VedetteError(
@@ -61,7 +65,7 @@ def callbacks(
             trainee.stop_training = epoch - max(seen, key=lambda e: seen[e]) >= settings.patience
 
     return [
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)),
+        keras.callbacks.LambdaCallback(on_epoch_begin=begin),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.LambdaCallback(on_epoch_end=keep),
         Log(str(log), append=True),
@@ -69,6 +73,18 @@ def callbacks(
         keras.callbacks.BackupAndRestore(str(backup), double_checkpoint=True, delete_checkpoint=False),
         keras.callbacks.LambdaCallback(on_epoch_end=told),
     ]
+
+
+def _reseed(network: keras.Model, epoch: int) -> None:
+    """Let dropout and its like draw in epoch `epoch` what they would in any run: no backup holds their state."""
+    for layer in network.layers:
+        generator = getattr(layer, "seed_generator", None)
+        if isinstance(layer, keras.Model):
+            _reseed(layer, epoch)
+        elif generator is not None:
+            seed = keras.ops.convert_to_numpy(generator.state).copy()
+            seed[1] = epoch << 20  # it counts up with each draw
+            generator.state.assign(seed)
 
 
 class Log(keras.callbacks.CSVLogger):
