@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from vedette import pipeline
 from vedette.contract import open_model_file
@@ -15,7 +15,6 @@ from vedette.errors import ModelError, SettingsError, unknown_name
 from vedette.models.classify import Classifier
 from vedette.models.detect import Detector
 from vedette.models.face import FaceDetector
-from vedette.models.golden import open_replayer
 from vedette.settings import StageSettings, load_zones, parse_stage
 from vedette.sinks.uri import open_sink
 from vedette.sources.live import Live, open_live
@@ -23,12 +22,11 @@ from vedette.stages.detect import Detect
 from vedette.stages.every import Every
 from vedette.stages.track import Track
 from vedette.stages.zones import Zones
-from vedette.types import Results, Sink, Source, Stage, TensorSpec
+from vedette.types import Results, Sink, Source, Stage
 from vedette.zoo import bundled, find
 
 __all__ = [
     "STAGES",
-    "inspect",
     "load",
     "load_classifier",
     "make_sink",
@@ -182,40 +180,6 @@ def make_stage(text: str, *, after: Sequence[Made] = ()) -> Made:
         raise unknown_name("stage", settings.name, [*STAGES, *FOLLOWERS])
     stage = STAGES[settings.name](settings)
     return stage if settings.every is None else Every(stage, settings.every)
-
-
-def inspect(model: str | Path) -> dict[str, Any]:
-    """Return what a model file is, expects and returns, and whether its golden sample still holds, for JSON.
-
-    Raises:
-        ModelError: the file is missing, damaged, or not what its contract says.
-    """
-    file = open_model_file(find(model))
-    contract = file.contract
-    with LiteRTEngine(file.data, label=str(file.path)) as engine:
-        return {
-            "file": str(file.path),
-            "bytes": len(file.data),
-            "sha256": file.sha256,
-            "name": contract.name,
-            "version": contract.version,
-            "task": contract.task,
-            "head": dict(contract.head),
-            "labels": list(contract.labels),
-            "threshold": contract.threshold,
-            "license": contract.license,
-            "training_data": list(contract.training_data),
-            "metrics": dict(contract.metrics),
-            "engine": engine.name,
-            "inputs": [_tensor(spec) for spec in engine.inputs],
-            "outputs": [_tensor(spec) for spec in engine.outputs],
-            "golden": open_replayer(engine, file).replay_golden(),
-        }
-
-
-def _tensor(spec: TensorSpec) -> str:
-    quant = f" scale {spec.scale:.6g} zero {spec.zero_point}" if spec.scale else ""
-    return f"{spec.name} {'x'.join(map(str, spec.shape))} {spec.dtype.name}{quant}"
 
 
 def make_sink(text: str) -> Sink:

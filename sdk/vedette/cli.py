@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vedette import __version__
 from vedette.errors import MissingDependencyError, SettingsError, SinkError, VedetteError, unknown_name
+from vedette.text import columns, plain
 
 if TYPE_CHECKING:
     from vedette.settings import LiveSettings
@@ -37,7 +38,7 @@ COMMANDS = {
     "detect": "find faces or other objects in pictures and videos",
     "classify": "say what whole pictures show",
     "inspect": "tell what a model file is, expects and returns",
-    "models": "list the bundled models",
+    "models": "list the bundled models, or adopt a file",
     "doctor": "check this machine and say what to mend",
     "verify": "replay a model's stored sample on every runtime here",
     "bench": "measure speed against the bare model",
@@ -154,7 +155,8 @@ class _Parser(argparse.ArgumentParser):
 def _actions(parser: argparse.ArgumentParser, found: argparse.Namespace) -> Iterator[argparse.Action]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            yield from action.choices[found.command]._actions
+            chosen = getattr(found, action.dest)
+            yield from _actions(action.choices[chosen], found) if chosen else ()
         else:
             yield action
 
@@ -254,11 +256,11 @@ def _table(now: StatsSnapshot) -> str:
         f"{n} x {label} ({stage})" for stage, labels in now.counts.items() for label, n in labels.items()
     ]
     lost = [f"{count} {cause}" for cause, count in now.drops.items() if count]
-    zones = [f"zone     {name}: {_plain(dict(counts))}" for name, counts in now.zones.items()]
+    zones = [f"zone     {name}: {plain(dict(counts))}" for name, counts in now.zones.items()]
     return "\n".join(
         [
             f"{now.frames} frames, {now.mean_fps:.1f} fps",
-            _columns(rows),
+            columns(rows),
             f"found    {', '.join(found) or 'nothing'}",
             *zones,
             f"dropped  {', '.join(lost) or 'none'}",
@@ -367,52 +369,15 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="NAME|PATH")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    parser.set_defaults(run=_inspect)
+    from vedette.model_verbs import add_inspect
 
-
-def _inspect(options: argparse.Namespace) -> int:
-    from vedette.app import inspect
-
-    facts = inspect(options.model)
-    if options.json:
-        _print(json.dumps(facts))
-    else:
-        _print(_columns([(key, _plain(value)) for key, value in facts.items()]))
-    return 0
+    add_inspect(parser, say=_print, complain=_complain)
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object a model on stdout")
-    parser.set_defaults(run=_models)
+    from vedette.model_verbs import add_models
 
-
-def _models(options: argparse.Namespace) -> int:
-    from vedette.contract import open_model_file
-    from vedette.zoo import bundled
-
-    rows = []
-    for name, path in bundled().items():
-        model = open_model_file(path)
-        contract = model.contract
-        width, height = contract.input.size_wh
-        facts = {
-            "name": name,
-            "version": contract.version,
-            "task": contract.task,
-            "input": f"{width}x{height}",
-            "bytes": len(model.data),
-            "license": contract.license,
-            "sha256": model.sha256,
-            "metrics": dict(contract.metrics),
-        }
-        if options.json:
-            _print(json.dumps(facts))
-        rows.append([_plain(facts[key]) for key in ("name", "version", "task", "input", "bytes", "license")])
-    if not options.json:
-        _print(_columns([("NAME", "VERSION", "TASK", "INPUT", "BYTES", "LICENSE"), *rows]))
-    return 0
+    add_models(parser, say=_print)
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
@@ -455,7 +420,7 @@ def _bench(options: argparse.Namespace) -> int:
     )
     bar.clear()
     facts = report.as_dict()
-    _print(json.dumps(facts) if options.json else _columns([(k, _plain(v)) for k, v in facts.items()]))
+    _print(json.dumps(facts) if options.json else columns([(k, plain(v)) for k, v in facts.items()]))
     return 0
 
 
@@ -489,19 +454,3 @@ class _Progress:
         if self._shown:
             print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
             self._shown = False
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_plain, value))
-    return str(value)
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of equal length as aligned text."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)

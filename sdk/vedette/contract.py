@@ -21,6 +21,8 @@ from vedette.errors import ModelError
 from vedette.types import TensorSpec
 
 __all__ = [
+    "MEMBER",
+    "SCHEMA",
     "Contract",
     "Golden",
     "InputContract",
@@ -28,10 +30,13 @@ __all__ = [
     "OutputContract",
     "check_tensors",
     "open_model_file",
+    "read_bytes",
 ]
 
 SCHEMA = 1
 MEMBER = "vedette.json"
+COLORS = ("rgb", "bgr", "gray")
+RESIZES = ("letterbox", "letterbox-topleft", "stretch")
 _DAMAGE = (zipfile.BadZipFile, KeyError, zlib.error, OSError, EOFError, RuntimeError)
 """What zipfile raises on a damaged file; RuntimeError where it seems encrypted or packed in an unknown way, and from
 JSON that is nested too deeply."""
@@ -104,7 +109,7 @@ def open_model_file(path: Path) -> ModelFile:
     Raises:
         ModelError: it is missing, empty, not TFLite, damaged, or carries no valid contract.
     """
-    data = _read(path)
+    data = read_bytes(path)
     if data[4:8] != b"TFL3":
         raise ModelError(f"{path} is not a TFLite model (no 'TFL3' mark at its start). Give a .tflite file.")
     try:
@@ -121,7 +126,12 @@ def open_model_file(path: Path) -> ModelFile:
     return ModelFile(path, data, hashlib.sha256(data).hexdigest(), contract)
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Return a model file whole.
+
+    Raises:
+        ModelError: it is missing, empty, or cannot be read.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -172,9 +182,9 @@ def _parse(raw: Any, archive: zipfile.ZipFile) -> Contract:
 
 def _parse_input(raw: dict[str, Any]) -> InputContract:
     width, height = (int(v) for v in raw["size_wh"])
-    if min(width, height) < 1:
+    if min(width, height) < 1 and (width, height) != (0, 0):
         raise ValueError(f"input.size_wh is {width}x{height}")
-    if raw["color"] != "rgb" or raw["resize"] != "letterbox":
+    if raw["color"] not in COLORS or raw["resize"] not in RESIZES:
         raise ValueError(f"input of colour {raw['color']!r} and resize {raw['resize']!r} is not known")
     mean, std = (tuple(float(v) for v in raw[key]) for key in ("mean", "std"))
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:

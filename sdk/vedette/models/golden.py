@@ -38,11 +38,16 @@ HEADS: Mapping[str, Callable[[Engine, ModelFile], Replayer]] = {
 
 
 def open_replayer(engine: Engine, model: ModelFile) -> Replayer:
-    """Return the model of `model`'s task on `engine`; whoever opened the engine closes it.
+    """Return what replays `model`'s golden sample on `engine`: raw outputs where those are stored, else its head.
+
+    Whoever opened the engine closes it.
 
     Raises:
         ModelError: the network does not keep its contract.
     """
+    golden = model.contract.golden
+    if golden is not None and golden.outputs:
+        return RawNetwork(engine, model)
     return HEADS.get(str(model.contract.head.get("type")), RawNetwork)(engine, model)
 
 

@@ -31,8 +31,8 @@ def match(facts: Facts) -> Found | None:
         {"type": HEAD, "range": reach, **anchors, "score_clip": 100.0, "nms_iou": 0.3},
         ((boxes.index, "box_encodings"), (scores.index, "scores")),
         (
-            f"MediaPipe BlazeFace, {reach} range: outputs {boxes.shape} and {scores.shape}; {boxes.shape[1]} anchors of 4 "
-            "numbers of a box and 6 key points.",
+            f"MediaPipe BlazeFace, {reach} range: outputs {boxes.shape} and {scores.shape}; "
+            f"{boxes.shape[1]} anchors of 4 numbers of a box and 6 key points.",
         ),
         labels=("face",),
         resize="letterbox",

@@ -20,7 +20,7 @@ def row_length(output: TensorInfo) -> int:
 
 
 def match(facts: Facts) -> Found | None:
-    """Recognise one row that is a softmax, or that has as many numbers as there are labels, or ImageNet's 1000 or 1001."""
+    """Recognise one row that is a softmax, or as long as the list of labels, or as ImageNet's (1000, 1001)."""
     if len(facts.outputs) != 1:
         return None
     (output,) = facts.outputs

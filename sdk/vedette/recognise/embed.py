@@ -21,12 +21,19 @@ def match(facts: Facts) -> Found | None:
     if count < MIN_LENGTH or (facts.names is not None and len(facts.names.names) == count):
         return None
     last = facts.activation(output)
-    called = f"{output.name} {facts.graph.name(output.index)} {facts.metadata.name} {facts.metadata.description}".lower()
+    notes = (output.name, facts.graph.name(output.index), facts.metadata.name, facts.metadata.description)
+    called = " ".join(notes).lower()
     word = next((w for w in WORDS if w in called), "")
     normed = last == "L2_NORMALIZATION" or (last == "MUL" and facts.has("RSQRT"))
     if not facts.forced and not normed and (not word or last in ("SOFTMAX", "LOGISTIC")):
         return None
-    told = f"the network ends with {last}" if normed else f"it is called '{word}'" if word else "as given with --head"
+    told = (
+        f"the network ends with {last}"
+        if normed
+        else f"it is called '{word}'"
+        if word
+        else "as given with --head"
+    )
     return Found(
         "embedding",
         {"type": HEAD, "normalize": not normed},

@@ -14,7 +14,9 @@ from vedette.tflite.metadata import Metadata
 
 __all__ = ["Facts", "Found", "unclear"]
 
-PASSING = frozenset({"RESHAPE", "QUANTIZE", "DEQUANTIZE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "CAST", "IDENTITY"})
+PASSING = frozenset(
+    {"RESHAPE", "QUANTIZE", "DEQUANTIZE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "CAST", "IDENTITY"}
+)
 """Operators that change how values are stored, not what they are."""
 
 

@@ -93,7 +93,9 @@ def _item(body: str, origin: str) -> tuple[int, str]:
     number = _ID.search(body)
     name = _DISPLAY.search(body) or _NAME.search(body)
     if not number or not name:
-        raise ModelError(f"the labels {origin} have an item without id or name: {body.strip()[:60]!r}. Mend it.")
+        raise ModelError(
+            f"the labels {origin} have an item without id or name: {body.strip()[:60]!r}. Mend it."
+        )
     return int(number[1]), re.sub(r"\\(.)", r"\1", name[1] or name[2] or "")
 
 
@@ -152,10 +154,14 @@ def _fits(labels: Labels, count: int, background: bool) -> list[tuple[tuple[str,
     if first:
         found.append((names[1:], "the first label is the background or a hole, which it does not count"))
     if background and not first:
-        found.append((("background", *names), "its first class is the background, which the labels leave out"))
+        found.append(
+            (("background", *names), "its first class is the background, which the labels leave out")
+        )
     found += _coco(names)
     if 0 < labels.block < len(names):
-        found.append((names[: labels.block], "what follows the empty line in the labels is taken for a remark"))
+        found.append(
+            (names[: labels.block], "what follows the empty line in the labels is taken for a remark")
+        )
     return found
 
 
@@ -179,6 +185,9 @@ def _common(name: str) -> str:
     """Return COCO's own word for a class."""
     other = {"tvmonitor": "tv", "motorbike": "motorcycle", "aeroplane": "airplane", "sofa": "couch"}
     plain = name.strip().lower()
-    return {**other, "pottedplant": "potted plant", "diningtable": "dining table", "hair dryer": "hair drier"}.get(
-        plain, plain
-    )
+    return {
+        **other,
+        "pottedplant": "potted plant",
+        "diningtable": "dining table",
+        "hair dryer": "hair drier",
+    }.get(plain, plain)

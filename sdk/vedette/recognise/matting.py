@@ -23,7 +23,13 @@ def match(facts: Facts) -> Found | None:
         return None
     ready = last == "LOGISTIC" or between
     activation = str(facts.options.get("activation", "none" if ready else "sigmoid"))
-    told = "it ends with LOGISTIC" if last == "LOGISTIC" else "its codes go from 0 to 1" if between else "as given"
+    told = (
+        "it ends with LOGISTIC"
+        if last == "LOGISTIC"
+        else "its codes go from 0 to 1"
+        if between
+        else "as given"
+    )
     return Found(
         "segmentation",
         {"type": HEAD, "activation": activation},

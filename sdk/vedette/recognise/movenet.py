@@ -20,7 +20,9 @@ def match(facts: Facts) -> Found | None:
         return None
     (output,) = facts.outputs
     if output.shape[1:] == (6, 56):
-        raise ModelError("it is MoveNet for several people (1, 6, 56); only the models for one person are read.")
+        raise ModelError(
+            "it is MoveNet for several people (1, 6, 56); only the models for one person are read."
+        )
     if output.shape[1:] != (1, 17, 3):
         return None
     return Found(

@@ -27,7 +27,9 @@ def match(facts: Facts) -> Found | None:
     shape = output.shape
     if len(shape) != 4 or shape[3] != facts.channels or facts.activation(output) in ("SOFTMAX", "ARG_MAX"):
         return None
-    if not facts.forced and (_named(facts, shape[3]) or (facts.channels == 1 and facts.activation(output) == "LOGISTIC")):
+    if not facts.forced and (
+        _named(facts, shape[3]) or (facts.channels == 1 and facts.activation(output) == "LOGISTIC")
+    ):
         return None
     scale, scale_why = _scale(facts, output)
     if scale not in SCALES:
@@ -57,7 +59,9 @@ def _scale(facts: Facts, output: TensorInfo) -> tuple[int, str]:
         (h, w), (out_h, out_w) = sizes
         same = out_h % h == 0 and out_w % w == 0 and out_h // h == out_w // w
         return (out_h // h if same else 0), f"{w}x{h} in, {out_w}x{out_h} out"
-    blocks = [op.table.number(0, "i", 1) for op in facts.graph.ops if op.kind == "DEPTH_TO_SPACE" and op.table]
+    blocks = [
+        op.table.number(0, "i", 1) for op in facts.graph.ops if op.kind == "DEPTH_TO_SPACE" and op.table
+    ]
     if facts.has("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV", "STRIDED_SLICE") or not all(
         0 < b <= 8 for b in blocks
     ):

@@ -20,7 +20,9 @@ RANGES: Mapping[str, tuple[Triple, Triple]] = {
 """Name -> mean, std: real = (pixel - mean) / std. unit = 0..1, signed = -1..1, pixels = 0..255."""
 
 COLORS = ("rgb", "bgr", "gray")
-_FLAG = "--normalize unit (0..1), --normalize signed (-1..1), --normalize pixels (0..255), --normalize imagenet"
+_FLAG = (
+    "--normalize unit (0..1), --normalize signed (-1..1), --normalize pixels (0..255), --normalize imagenet"
+)
 _SHIFT = {"uint8": 0, "int8": 128}
 
 
@@ -88,29 +90,37 @@ def _noted(facts: Facts) -> tuple[Triple, Triple] | None:
 
 
 def _quantized(facts: Facts, noted: tuple[Triple, Triple] | None, usual: str) -> tuple[Triple, Triple, str]:
-    """Read the scaling out of the input's scale and zero point: its codes are the pixels, where that gives a usual range."""
+    """Read the scaling out of the input's scale and zero point: codes are pixels, where that gives a usual range."""
     image = facts.image
     if not image.quantized:
         if image.dtype == "int8":
             raise ModelError(f"its int8 input has no scale. Say how pixels are scaled: {_FLAG}.")
-        return *RANGES["pixels"], "normalization: none, the uint8 input has no scale, so it takes pixels as they are."
+        return *RANGES[
+            "pixels"
+        ], "normalization: none, the uint8 input has no scale, so it takes pixels as they are."
     mean, std = float(image.zero_point + _SHIFT[image.dtype]), 1 / image.scale
     low, high = image.limits
     told = f"scale {image.scale:.4g}, zero point {image.zero_point}: {low:.3g} to {high:.3g}"
     name = _usual(mean, std)
     if noted and _apart(noted, mean, std):
         raise ModelError(
-            f"its metadata (mean {noted[0][0]:g}, std {noted[1][0]:g}) and its input's quantization ({told}) contradict "
-            f"each other. Say which holds: {_FLAG}."
+            f"its metadata (mean {noted[0][0]:g}, std {noted[1][0]:g}) and its input's quantization ({told}) "
+            f"contradict each other. Say which holds: {_FLAG}."
         )
     if name:
         also = "; its metadata says the same" if noted else ""
-        return (mean,) * 3, (std,) * 3, f"normalization: {name}, from the input's quantization ({told}){also}."
+        return (
+            (mean,) * 3,
+            (std,) * 3,
+            f"normalization: {name}, from the input's quantization ({told}){also}.",
+        )
     if noted:
         return *noted, f"normalization: mean {noted[0][0]:g}, std {noted[1][0]:g}, from the file's metadata."
     if usual:
         return *RANGES[usual], f"normalization: {usual}, the rule's; the quantization is calibrated ({told})."
-    raise ModelError(f"its input's quantization ({told}) is no usual range. Say how pixels are scaled: {_FLAG}.")
+    raise ModelError(
+        f"its input's quantization ({told}) is no usual range. Say how pixels are scaled: {_FLAG}."
+    )
 
 
 def _usual(mean: float, std: float) -> str:
@@ -124,7 +134,9 @@ def _usual(mean: float, std: float) -> str:
 def _apart(noted: tuple[Triple, Triple], mean: float, std: float) -> bool:
     """Tell whether codes by `noted` differ from the pixels by more than two, at black or at white."""
     return any(
-        abs((pixel - m) / s * std + mean - pixel) > 2 for pixel in (0.0, 255.0) for m, s in zip(*noted, strict=True)
+        abs((pixel - m) / s * std + mean - pixel) > 2
+        for pixel in (0.0, 255.0)
+        for m, s in zip(*noted, strict=True)
     )
 
 
@@ -153,7 +165,9 @@ def choose_color(facts: Facts, found: Found, given: str | None) -> tuple[str, st
     """
     gray = facts.channels == 1
     if given is not None and (given not in COLORS or (given == "gray") != gray):
-        raise SettingsError(f"--color {given} does not fit an input of {facts.channels} channel(s): rgb, bgr or gray.")
+        raise SettingsError(
+            f"--color {given} does not fit an input of {facts.channels} channel(s): rgb, bgr or gray."
+        )
     if given is not None:
         return given, f"colours: {given}, as given."
     if gray:
@@ -167,10 +181,19 @@ def choose_color(facts: Facts, found: Found, given: str | None) -> tuple[str, st
 def parse_head(text: str) -> tuple[str, dict[str, object]]:
     """Return a head's type and parameters from ``type`` or ``type:key=value,key=value``."""
     kind, _, rest = text.partition(":")
-    return kind, {key.strip(): _value(value.strip()) for key, _, value in (p.partition("=") for p in rest.split(",") if p)}
+    return kind, {
+        key.strip(): _value(value.strip())
+        for key, _, value in (p.partition("=") for p in rest.split(",") if p)
+    }
 
 
 def _value(text: str) -> object:
     if text in ("true", "false"):
         return text == "true"
-    return float(text) if re.fullmatch(r"-?\d+\.\d+", text) else int(text) if re.fullmatch(r"-?\d+", text) else text
+    return (
+        float(text)
+        if re.fullmatch(r"-?\d+\.\d+", text)
+        else int(text)
+        if re.fullmatch(r"-?\d+", text)
+        else text
+    )

@@ -34,8 +34,8 @@ def refuse(graph: Graph) -> None:
     compiled = read_compiled(graph)
     if compiled:
         raise ModelError(
-            f"it is compiled for the Edge TPU (operator {CUSTOM_OP}, runtime {compiled.min_runtime} or newer) and cannot "
-            "run on a CPU. Give the file that it was compiled from."
+            f"it is compiled for the Edge TPU (operator {CUSTOM_OP}, runtime {compiled.min_runtime} or newer) and "
+            "cannot run on a CPU. Give the file that it was compiled from."
         )
     foreign = [name for name in graph.customs if name not in KNOWN_CUSTOMS]
     if any(name.startswith("Flex") for name in foreign):
@@ -44,7 +44,9 @@ def refuse(graph: Graph) -> None:
             "TFLITE_BUILTINS alone."
         )
     if foreign:
-        raise ModelError(f"it needs the custom operator '{foreign[0]}', which no runtime here has. Export it without.")
+        raise ModelError(
+            f"it needs the custom operator '{foreign[0]}', which no runtime here has. Export it without."
+        )
     _refuse_memory(graph)
 
 
@@ -52,7 +54,13 @@ def _refuse_memory(graph: Graph) -> None:
     kept = sorted(t.name for t in graph.tensors if t.variable)
     states = _states(graph)
     ops = [kind for kind in graph.counts if kind in STATEFUL | RECURRENT]
-    what = f"inputs {', '.join(states)}" if states else f"variables {kept[0]}" if kept else f"operator {(ops or [''])[0]}"
+    what = (
+        f"inputs {', '.join(states)}"
+        if states
+        else f"variables {kept[0]}"
+        if kept
+        else f"operator {(ops or [''])[0]}"
+    )
     if states or kept or ops:
         raise ModelError(
             f"it keeps a state from frame to frame ({what}): recurrent networks are not supported. Use one that looks "
@@ -85,10 +93,14 @@ def find_image(graph: Graph) -> TensorInfo:
     """
     if len(graph.inputs) != 1 or not graph.outputs:
         names = ", ".join(f"{graph.name(i)} {graph.tensors[i].shape}" for i in graph.inputs) or "nothing"
-        raise ModelError(f"it takes {names}, and has {len(graph.outputs)} outputs; one picture in is what is read here.")
+        raise ModelError(
+            f"it takes {names}, and has {len(graph.outputs)} outputs; one picture in is what is read here."
+        )
     image = graph.tensors[graph.inputs[0]]
     if len(image.shape) == 4 and image.shape[1] in (1, 3) and image.shape[3] not in (1, 3):
-        raise ModelError(f"its input {image.shape} has the channels first. Export it with channels last (NHWC).")
+        raise ModelError(
+            f"its input {image.shape} has the channels first. Export it with channels last (NHWC)."
+        )
     if not _is_picture(image):
         raise ModelError(f"its input {image.shape} is no picture (1, H, W, 3) or (1, H, W, 1).")
     if image.shape[0] > 1:

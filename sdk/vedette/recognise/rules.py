@@ -138,7 +138,11 @@ def _own_labels(metadata: Metadata, notes: Mapping[str, Any], attached: Mapping[
     """Return the labels that came with the file: Ultralytics' names, the metadata's file, or the only text attached."""
     if notes:
         names = notes["names"]
-        return from_mapping(names, origin="Ultralytics' metadata") if isinstance(names, dict | list) and names else None
+        return (
+            from_mapping(names, origin="Ultralytics' metadata")
+            if isinstance(names, dict | list) and names
+            else None
+        )
     texts = [name for name in attached if name.endswith((".txt", ".pbtxt")) and name not in ULTRALYTICS]
     noted = [name for name in metadata.label_files if name in attached]
     chosen = noted[:1] or (texts if len(texts) == 1 else [])
@@ -161,11 +165,15 @@ def _decide(facts: Facts) -> Found:
         return all_found[0]
     if all_found:
         names = [str(found.head["type"]) for found in all_found]
-        raise unclear(f"it can be read in {len(names)} ways ({_shapes(facts.graph)}).", *(f"--head {n}" for n in names))
+        raise unclear(
+            f"it can be read in {len(names)} ways ({_shapes(facts.graph)}).", *(f"--head {n}" for n in names)
+        )
     fitting = _fitting(facts)
     if fitting:
         raise unclear(f"no rule says what it is: {_shapes(facts.graph)}.", *(f"--head {n}" for n in fitting))
-    raise ModelError(f"no rule knows a network like this: {_shapes(facts.graph)}. Heads that are read: {', '.join(HEADS)}.")
+    raise ModelError(
+        f"no rule knows a network like this: {_shapes(facts.graph)}. Heads that are read: {', '.join(HEADS)}."
+    )
 
 
 def _fitting(facts: Facts) -> list[str]:
@@ -182,7 +190,10 @@ def _fitting(facts: Facts) -> list[str]:
 
 def _shapes(graph: Graph) -> str:
     sides = (("input", graph.inputs), ("outputs", graph.outputs))
-    told = (f"{side} {', '.join(f'{graph.tensors[i].shape} {graph.tensors[i].dtype}' for i in ids)}" for side, ids in sides)
+    told = (
+        f"{side} {', '.join(f'{graph.tensors[i].shape} {graph.tensors[i].dtype}' for i in ids)}"
+        for side, ids in sides
+    )
     return ", ".join(told)
 
 
@@ -205,8 +216,14 @@ def _labels(facts: Facts, found: Found) -> tuple[tuple[str, ...], str]:
     if found.classes is None:
         if facts.names is not None and not found.labels and found.task == "object-detection":
             return facts.names.names, f"labels: {len(facts.names.names)} from {facts.names.origin}."
-        return found.labels, "labels: the family's own." if found.labels else "labels: none, the task has no classes."
+        return (
+            found.labels,
+            "labels: the family's own." if found.labels else "labels: none, the task has no classes.",
+        )
     if facts.names is not None:
         return fit_labels(facts.names, found.classes, background=found.background)
     numbered = tuple(f"class {i}" for i in range(found.classes))
-    return numbered, f"labels: none came with the file, so its {found.classes} classes are numbered (--labels FILE)."
+    return (
+        numbered,
+        f"labels: none came with the file, so its {found.classes} classes are numbered (--labels FILE).",
+    )

@@ -43,7 +43,11 @@ def _argmax(facts: Facts, output: TensorInfo) -> tuple[str, int, str] | None:
     op = next(op for op in facts.graph.behind(output.index) if op.kind == "ARG_MAX")
     classes = facts.graph.tensors[op.inputs[0]].shape
     count = classes[-1] if len(classes) == 4 else 0
-    return "argmax", count, f"its output {output.shape} is a map of class numbers, made by ARG_MAX over {count} classes."
+    return (
+        "argmax",
+        count,
+        f"its output {output.shape} is a map of class numbers, made by ARG_MAX over {count} classes.",
+    )
 
 
 def _logits(facts: Facts, output: TensorInfo) -> tuple[str, int, str] | None:
@@ -56,4 +60,3 @@ def _logits(facts: Facts, output: TensorInfo) -> tuple[str, int, str] | None:
         return None  # as many channels as a picture has
     reason = "one number for each class"
     return "logits", shape[3], f"its output {shape} is a map with {reason}."
-

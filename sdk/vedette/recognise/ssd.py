@@ -21,10 +21,12 @@ def match(facts: Facts) -> Found | None:
     if len(ops) != 1 or len(ops[0].outputs) != 4:
         return None
     op = ops[0]
-    roles = {i: role for i, role in zip(op.outputs, ROLES, strict=True)}
+    roles = dict(zip(op.outputs, ROLES, strict=True))
     outputs = tuple((i, role) for i in facts.graph.outputs if (role := _role(facts, i, roles)))
     if len({role for _, role in outputs}) != 4:
-        raise ModelError(f"its {OPERATOR} makes four outputs, of which the file gives {len(outputs)}. Export all four.")
+        raise ModelError(
+            f"its {OPERATOR} makes four outputs, of which the file gives {len(outputs)}. Export all four."
+        )
     classes, made = _classes(facts, op)
     anchors = find_anchors(facts.size_wh, made)
     family = "EfficientDet-Lite" if anchors and anchors[0] == "EfficientDet" else "SSD"

@@ -50,7 +50,8 @@ def match(facts: Facts) -> Found | None:
         if not facts.forced:
             return None
         raise unclear(
-            f"it has {boxes.shape[1]} boxes, which is no known set of anchors for {_size(facts)}.", "another --head"
+            f"it has {boxes.shape[1]} boxes, which is no known set of anchors for {_size(facts)}.",
+            "another --head",
         )
     family, parameters = anchors
     efficient = family == "EfficientDet"
@@ -70,8 +71,8 @@ def match(facts: Facts) -> Found | None:
         },
         ((boxes.index, "box_encodings"), (scores.index, "class_scores")),
         (
-            f"{family} without post-processing: outputs (1, {boxes.shape[1]}, 4) and {scores.shape}; {boxes.shape[1]} is "
-            f"the number of {family} anchors for {_size(facts)}.",
+            f"{family} without post-processing: outputs (1, {boxes.shape[1]}, 4) and {scores.shape}; "
+            f"{boxes.shape[1]} is the number of {family} anchors for {_size(facts)}.",
             f"scores: activation {activation}, {sure}.",
         ),
         classes=scores.shape[2] - background,

@@ -71,14 +71,16 @@ def _layout(facts: Facts, output: TensorInfo) -> tuple[Layout | None, str]:
         return None, ""
     places = cells(facts.size_wh)
     for boxes, width, first in ((shape[2], shape[1], True), (shape[1], shape[2], False)):
-        if boxes in places and 5 <= width:
+        if boxes in places and width >= 5:
             return _anchor_free(facts, Layout(boxes, width, first, False, False), shape)
-        if boxes in {3 * n for n in places} and 6 <= width:
-            told = f"its output {shape} has 3 boxes for each of {boxes // 3} places of the grid, so the fifth number is "
-            return Layout(boxes, width, first, True, False), told + "objectness (v5, v7)."
+        if boxes in {3 * n for n in places} and width >= 6:
+            told = f"its output {shape} has 3 boxes for each of {boxes // 3} places of the grid"
+            return Layout(
+                boxes, width, first, True, False
+            ), f"{told}, so the fifth number is objectness (v5, v7)."
     if shape[2] == 6 and shape[1] <= MAX_END_TO_END:
         return Layout(shape[1], 6, False, False, True), (
-            f"its output {shape} holds at most {shape[1]} boxes, each x1 y1 x2 y2 score class: end to end, no suppression."
+            f"its output {shape} holds at most {shape[1]} boxes, each x1 y1 x2 y2 score class: end to end."
         )
     return None, ""
 
@@ -132,7 +134,9 @@ def _last_constant(facts: Facts, output: TensorInfo, layout: Layout) -> float | 
     for op in facts.graph.behind(output.index, depth=60):
         if op.kind not in ("MUL", "DIV", "ADD", "SUB"):
             continue
-        values = [v for i in op.inputs for v in facts.graph.tensors[i].floats() if facts.graph.tensors[i].constant]
+        values = [
+            v for i in op.inputs for v in facts.graph.tensors[i].floats() if facts.graph.tensors[i].constant
+        ]
         if values and set(map(abs, values)) - {0.5, 2.0}:
             largest = max(map(abs, values))
             return 1 / largest if op.kind == "DIV" and largest > 1 else largest
@@ -147,4 +151,6 @@ def check_task(facts: Facts) -> None:
     """
     task = facts.ultralytics.get("task", "detect")
     if task not in ("detect", "classify"):
-        raise ModelError(f"it is an Ultralytics model for '{task}'; of these only detect and classify are read.")
+        raise ModelError(
+            f"it is an Ultralytics model for '{task}'; of these only detect and classify are read."
+        )

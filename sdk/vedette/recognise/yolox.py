@@ -21,8 +21,14 @@ def match(facts: Facts) -> Found | None:
     count = len(facts.names.names) if facts.names else 80
     if not facts.forced and shape[2] - 5 != count:
         return None
-    decoded = bool(facts.options.get("decoded", any(op.kind == "EXP" for op in facts.graph.behind(output.index))))
-    told = "widths are made with EXP in the network: decoded" if decoded else "no EXP before the output: not decoded"
+    decoded = bool(
+        facts.options.get("decoded", any(op.kind == "EXP" for op in facts.graph.behind(output.index)))
+    )
+    told = (
+        "widths are made with EXP in the network: decoded"
+        if decoded
+        else "no EXP before the output: not decoded"
+    )
     return Found(
         "object-detection",
         {"type": HEAD, "strides": [8, 16, 32], "decoded": decoded, "nms_iou": 0.45},

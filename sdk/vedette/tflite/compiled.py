@@ -66,4 +66,6 @@ def _executables(package: Table) -> list[Table]:
     if len(multi) < 8:
         return []
     blobs = Reader(multi, budget=100_000).root().blobs(0)
-    return [Reader(blob, budget=100_000).root() for blob, _ in zip(blobs, range(MAX_EXECUTABLES), strict=False)]
+    return [
+        Reader(blob, budget=100_000).root() for blob, _ in zip(blobs, range(MAX_EXECUTABLES), strict=False)
+    ]

@@ -45,7 +45,9 @@ class Reader:
                 raise struct.error
             value: int | float = struct.unpack_from(f"<{form}", self.data, place)[0]
         except struct.error as error:
-            raise ModelError(f"it points outside the file, to byte {place}; it is damaged or cut short.") from error
+            raise ModelError(
+                f"it points outside the file, to byte {place}; it is damaged or cut short."
+            ) from error
         return value
 
     def whole(self, form: str, place: int) -> int:

@@ -78,7 +78,9 @@ class TensorInfo:
 
     def floats(self, *, limit: int = 65536) -> tuple[float, ...]:
         """Return up to `limit` real values of a constant; none where its dtype is not read here."""
-        form = {"float32": "f", "float16": "e", "int8": "b", "uint8": "B", "int32": "i", "int16": "h"}.get(self.dtype)
+        form = {"float32": "f", "float16": "e", "int8": "b", "uint8": "B", "int32": "i", "int16": "h"}.get(
+            self.dtype
+        )
         if form is None:
             return ()
         count = min(len(self.values) // struct.calcsize(form), limit)
@@ -204,7 +206,11 @@ class Graph:
     @property
     def dynamic(self) -> tuple[int, ...]:
         """Inputs and outputs whose size is not fixed."""
-        return tuple(i for i in (*self.inputs, *self.outputs) if 0 in self.tensors[i].shape or not self.tensors[i].shape)
+        return tuple(
+            i
+            for i in (*self.inputs, *self.outputs)
+            if 0 in self.tensors[i].shape or not self.tensors[i].shape
+        )
 
 
 def read_graph(data: bytes) -> Graph:
@@ -263,7 +269,9 @@ def _indices(numbers: tuple[int, ...], tensors: tuple[TensorInfo, ...]) -> tuple
 def _tensor(index: int, table: Table, buffers: list[memoryview]) -> TensorInfo:
     stored, signed = table.whole_numbers(0), table.whole_numbers(7)
     if max(len(stored), len(signed)) > MAX_RANK:
-        raise ModelError(f"tensor {index} has {max(len(stored), len(signed))} dimensions; the file is damaged.")
+        raise ModelError(
+            f"tensor {index} has {max(len(stored), len(signed))} dimensions; the file is damaged."
+        )
     shape = signed if len(signed) == len(stored) else stored
     dtype, _ = DTYPES.get(table.number(1, "B"), (f"type {table.number(1, 'B')}", 1))
     quant = table.table(4)

@@ -1,0 +1,137 @@
+"""The verbs that look at model files: `vedette inspect` and `vedette models`. `vedette.cli` hands them what prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vedette.errors import ModelError
+from vedette.text import columns, plain
+
+if TYPE_CHECKING:
+    from vedette.inspection import Reading
+
+__all__ = ["add_inspect", "add_models"]
+
+Say = Callable[[str], None]
+Complain = Callable[[BaseException], None]
+
+
+def add_inspect(parser: argparse.ArgumentParser, *, say: Say, complain: Complain) -> None:
+    """Add the options of `vedette inspect`; `say` takes the answer, `complain` why the file cannot be used."""
+    parser.add_argument("model", metavar="NAME|PATH")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    _add_reading(parser)
+    parser.set_defaults(run=partial(_inspect, say, complain))
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what a stranger's file does not."""
+    parser.add_argument(
+        "--head", metavar="TYPE", help="such as yolo or yolo:units=pixels; told by rules if not given"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="one a line, '0 person', '0: person' or pbtxt"
+    )
+    parser.add_argument("--normalize", metavar="RANGE", help="unit, signed, pixels, imagenet or MEAN:STD")
+    parser.add_argument("--color", metavar="ORDER", help="rgb, bgr or gray")
+
+
+def _reading(options: argparse.Namespace) -> Reading:
+    from vedette.inspection import Reading
+
+    return Reading(options.head, options.labels, options.normalize, options.color)
+
+
+def _inspect(say: Say, complain: Complain, options: argparse.Namespace) -> int:
+    """Tell what is known of a file; 4 where it cannot be used."""
+    from vedette.inspection import inspect
+
+    facts = inspect(options.model, reading=_reading(options))
+    say(json.dumps(facts) if options.json else columns(_rows(facts)))
+    if facts["refused"] is None:
+        return 0
+    complain(ModelError(facts["refused"]))
+    return ModelError.exit_code
+
+
+def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a row for each fact; lists of objects and sentences take a row for each."""
+    rows = []
+    for key, value in facts.items():
+        many = isinstance(value, list) and value and (key == "evidence" or isinstance(value[0], dict))
+        rows += [(key, plain(_rounded(one))) for one in value] if many else [(key, _short(value))]
+    return rows
+
+
+def _short(value: object) -> str:
+    """Return a value as text; of long lists the beginning and the number."""
+    value = _rounded(value)
+    if isinstance(value, list) and len(value) > 12:
+        return f"{plain(value[:10])}, ... ({len(value)})"
+    return "none" if value is None or value in ([], {}) else plain(value)
+
+
+def _rounded(value: object) -> object:
+    """Return a value with its numbers as text of six digits: a scale of 0.0039 is not 0.004."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list) else value
+
+
+def add_models(parser: argparse.ArgumentParser, *, say: Say) -> None:
+    """Add the options of `vedette models` and the verbs below it; `say` takes each line of the answer."""
+    parser.add_argument("--json", action="store_true", help="one JSON object a model on stdout")
+    parser.set_defaults(run=partial(_models, say))
+    below = parser.add_subparsers(dest="models_verb", metavar="VERB", required=False)
+    text = "store what a .tflite is, as recognised or as you say, inside a copy of it"
+    adopt = below.add_parser("adopt", help=text, description=f"{text.capitalize()}.")
+    adopt.add_argument("model", type=Path, metavar="FILE.tflite")
+    adopt.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.tflite")
+    _add_reading(adopt)
+    adopt.set_defaults(run=partial(_adopt, say))
+
+
+def _models(say: Say, options: argparse.Namespace) -> int:
+    """List the bundled models."""
+    from vedette.contract import open_model_file
+    from vedette.zoo import bundled
+
+    rows = []
+    for name, path in bundled().items():
+        model = open_model_file(path)
+        contract = model.contract
+        width, height = contract.input.size_wh
+        facts = {
+            "name": name,
+            "version": contract.version,
+            "task": contract.task,
+            "input": f"{width}x{height}",
+            "bytes": len(model.data),
+            "license": contract.license,
+            "sha256": model.sha256,
+            "metrics": dict(contract.metrics),
+        }
+        if options.json:
+            say(json.dumps(facts))
+        rows.append([plain(facts[key]) for key in ("name", "version", "task", "input", "bytes", "license")])
+    if not options.json:
+        say(columns([("NAME", "VERSION", "TASK", "INPUT", "BYTES", "LICENSE"), *rows]))
+    return 0
+
+
+def _adopt(say: Say, options: argparse.Namespace) -> int:
+    """Write the adopted file and tell what it is."""
+    from vedette.adopt import adopt
+
+    contract, evidence = adopt(options.model, options.out, reading=_reading(options))
+    for sentence in evidence:
+        say(sentence)
+    say(f"{options.out}: {contract.task}, head {contract.head['type']}, {options.out.stat().st_size:,} bytes")
+    return 0
