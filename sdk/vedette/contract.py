@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -44,7 +44,15 @@ JSON that is nested too deeply."""
 
 @dataclass(frozen=True, slots=True)
 class InputContract:
-    """The picture that a model takes: (1, H, W, 3), real = (pixel - mean) / std per channel."""
+    """The picture that a model takes: (1, H, W, channels), real = (pixel - mean) / std per channel.
+
+    Attributes:
+        size_wh: width and height, pixels; (0, 0) where it takes any size.
+        color: "rgb", "bgr", or "gray" (one channel).
+        resize: how a picture of another size is fitted: "letterbox" keeps its aspect between bars at both sides,
+            "letterbox-topleft" with bars at the right or below, "stretch" fills the input.
+        pad_value: grey level of the bars, 0..255.
+    """
 
     name: str
     size_wh: tuple[int, int]
@@ -53,6 +61,11 @@ class InputContract:
     pad_value: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    @property
+    def channels(self) -> int:
+        """Numbers for each place: 3, or 1 of a grey picture."""
+        return 1 if self.color == "gray" else 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +108,39 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file in memory, whole, with its hash and its contract."""
+    """A model file in memory, whole, with its hash and its contract.
+
+    Attributes:
+        evidence: why the contract is so, in sentences, where it was recognised; empty where the file carries it.
+    """
 
     path: Path
     data: bytes
     sha256: str
     contract: Contract
+    evidence: tuple[str, ...] = ()
 
 
-def open_model_file(path: Path) -> ModelFile:
+def open_model_file(
+    path: Path, *, recognise: Callable[[bytes, Path], tuple[Contract, tuple[str, ...]]] | None = None
+) -> ModelFile:
     """Read and check the model at `path`.
 
+    Args:
+        path: of a `.tflite` file.
+        recognise: says what a file without a contract is, and why; such a file is refused when not given.
+
     Raises:
-        ModelError: it is missing, empty, not TFLite, damaged, or carries no valid contract.
+        ModelError: it is missing, empty, not TFLite, damaged, or carries no valid contract and is not recognised.
     """
     data = read_bytes(path)
     if data[4:8] != b"TFL3":
         raise ModelError(f"{path} is not a TFLite model (no 'TFL3' mark at its start). Give a .tflite file.")
+    if (
+        recognise is not None and MEMBER.encode() not in data
+    ):  # a contract that was cut off leaves its name behind
+        contract, evidence = recognise(data, path)
+        return ModelFile(path, data, hashlib.sha256(data).hexdigest(), contract, evidence)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             contract = _parse(json.loads(archive.read(MEMBER)), archive)
@@ -219,10 +248,11 @@ def check_tensors(contract: Contract, inputs: Sequence[TensorSpec], outputs: Seq
         ModelError: a shape, dtype or name differs.
     """
     width, height = contract.input.size_wh
-    if len(inputs) != 1 or inputs[0].shape != (1, height, width, 3):
+    wanted = (height, width, contract.input.channels)
+    if len(inputs) != 1 or inputs[0].shape[:1] not in ((0,), (1,)) or inputs[0].shape[1:] != wanted:
         got = ", ".join(str(spec.shape) for spec in inputs)
         raise ModelError(
-            f"{contract.name}: the contract promises one input (1, {height}, {width}, 3), the network has {got}."
+            f"{contract.name}: the contract promises one input {(1, *wanted)}, the network has {got}."
         )
     if inputs[0].dtype.name not in ("uint8", "int8", "float32"):
         raise ModelError(
