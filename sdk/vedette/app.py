@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from vedette import pipeline
-from vedette.contract import open_model_file
+from vedette.contract import Contract, ModelFile, open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import ModelError, SettingsError, unknown_name
-from vedette.models.classify import Classifier
 from vedette.models.detect import Detector
 from vedette.models.face import FaceDetector
+from vedette.models.task import PictureModel
+from vedette.models.tiles import TiledDetector
+from vedette.recognise import recognise
+from vedette.recognise.reading import Reading
 from vedette.settings import StageSettings, load_zones, parse_stage
 from vedette.sinks.uri import open_sink
 from vedette.sources.live import Live, open_live
@@ -28,16 +32,18 @@ from vedette.zoo import bundled, find
 __all__ = [
     "STAGES",
     "load",
-    "load_classifier",
+    "load_as",
     "make_sink",
     "make_stage",
     "open",
+    "open_model",
     "run",
     "stage_name",
+    "start",
 ]
 
-DETECTORS: Mapping[str, type[FaceDetector] | type[Detector]] = {"face": FaceDetector, "detect": Detector}
-"""Type of a contract's head -> what finds with it."""
+_log = logging.getLogger("vedette")
+Task = TypeVar("Task", bound=PictureModel)
 
 
 def open(source: str) -> Live:
@@ -54,43 +60,84 @@ def open(source: str) -> Live:
     return open_live(source)
 
 
+def open_model(model: str | Path, *, reading: Reading | None = None) -> ModelFile:
+    """Read a bundled model by name, or a model file by path; say in the log what a file without a contract is, and why.
+
+    Raises:
+        SettingsError: no bundled model has that name, or `reading` is not understood.
+        ModelError: the file is missing, damaged, not recognised, or carries a contract that `reading` cannot change.
+    """
+    told = reading or Reading()
+
+    def ask(data: bytes, path: Path) -> tuple[Contract, tuple[str, ...]]:
+        return recognise(
+            data, path=path, head=told.head, labels=told.labels, normalize=told.normalize, color=told.color
+        )
+
+    file = open_model_file(find(model), recognise=ask)
+    if file.evidence:
+        _log.info("%s is taken for %s. %s", file.path, file.contract.task, " ".join(file.evidence))
+    elif told != Reading():
+        raise ModelError(
+            f"{file.path} carries a Vedette contract; --head, --labels, --normalize and --color do not apply."
+        )
+    return file
+
+
 def load(
-    model: str | Path = "face-detector", *, min_score: float | None = None, threads: int | None = None
+    model: str | Path = "face-detector",
+    *,
+    min_score: float | None = None,
+    threads: int | None = None,
+    reading: Reading | None = None,
 ) -> FaceDetector | Detector:
     """Load a bundled model by name, or a model file by path: a `FaceDetector`, or a `Detector` of other objects.
 
     Args:
-        model: a name that `vedette models` lists, or the path of a `.tflite` made by `vedette convert`.
+        model: a name that `vedette models` lists, or the path of a `.tflite`: of Vedette's own, or another that the
+            rules of `vedette.recognise` know.
         min_score: 0..1; the threshold that the model was tuned for when not given.
         threads: 1..usable cores; the free cores when not given.
+        reading: what you know of a file without a contract, where the rules do not.
 
     Raises:
         SettingsError: no bundled model has that name.
         ModelError: the file is missing, damaged, not what its contract says, or for another task than detection.
         MissingDependencyError: no TFLite runtime is installed.
     """
-    file = open_model_file(find(model))
+    file = open_model(model, reading=reading)
     head = file.contract.head.get("type")
-    if head not in DETECTORS:
-        raise ModelError(
-            f"{file.path} is for {file.contract.task} (head {head!r}), not for finding faces or objects."
-        )
-    engine = LiteRTEngine(file.data, label=str(file.path), threads=threads)
-    try:
-        return DETECTORS[str(head)](engine, file, min_score=min_score)
-    except BaseException:
-        engine.close()
-        raise
+    for task in (FaceDetector, Detector):
+        if head in task.heads:
+            return start(task, file, min_score=min_score, threads=threads)
+    raise ModelError(
+        f"{file.path} is for {file.contract.task} (head {head!r}), not for finding faces or objects."
+    )
 
 
-def load_classifier(
-    model: str | Path, *, min_score: float | None = None, threads: int | None = None
-) -> Classifier:
-    """Load a model that says what a whole picture shows; arguments and errors as those of `load`."""
-    file = open_model_file(find(model))
+def load_as(
+    task: type[Task],
+    model: str | Path,
+    *,
+    min_score: float | None = None,
+    threads: int | None = None,
+    reading: Reading | None = None,
+) -> Task:
+    """Load a model of one task, such as ``load_as(vedette.Segmenter, "deeplab.tflite")``; else as `load`.
+
+    Raises:
+        ModelError: as `load`, or the model is for another task.
+    """
+    return start(task, open_model(model, reading=reading), min_score=min_score, threads=threads)
+
+
+def start(
+    task: type[Task], file: ModelFile, *, min_score: float | None = None, threads: int | None = None
+) -> Task:
+    """Return the model in `file`, which is for `task`, on an engine of its own. Errors are those of `load_as`."""
     engine = LiteRTEngine(file.data, label=str(file.path), threads=threads)
     try:
-        return Classifier(engine, file, min_score=min_score)
+        return task(engine, file, min_score=min_score)
     except BaseException:
         engine.close()
         raise
@@ -114,7 +161,7 @@ def _detect(settings: StageSettings, default: str) -> Detect:
             f"{detector.model.path} finds {stage_name(detector)}; name the stage so: "
             f"{stage_name(detector)}={settings.model}."
         )
-    return Detect(settings.name, detector)
+    return Detect(settings.name, TiledDetector(detector, settings.tiles) if settings.tiles else detector)
 
 
 STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {
@@ -126,11 +173,13 @@ STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {
 Made: TypeAlias = Detect | Every | Track | Zones
 
 
-def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector]:
+def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector | TiledDetector[Any]]:
     """Return the detectors of `stages`, by stage name."""
     inner = [stage.stage if isinstance(stage, Every) else stage for stage in stages]
     found = {stage.name: stage.detector for stage in inner if isinstance(stage, Detect)}
-    return {name: one for name, one in found.items() if isinstance(one, FaceDetector | Detector)}
+    return {
+        name: one for name, one in found.items() if isinstance(one, FaceDetector | Detector | TiledDetector)
+    }
 
 
 def _track(settings: StageSettings, after: Sequence[Made]) -> Track:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from vedette.engines.probe import Probe, probe
 from vedette.errors import ModelError
 from vedette.models.golden import open_replayer
 from vedette.recognise import recognise
+from vedette.recognise.reading import Reading
 from vedette.tflite.attached import read_attached
 from vedette.tflite.compiled import read_compiled
 from vedette.tflite.graph import Graph, TensorInfo, read_graph
@@ -20,16 +21,6 @@ from vedette.tflite.metadata import read_metadata
 from vedette.zoo import find
 
 __all__ = ["Reading", "inspect"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the user says of a model instead of the rules; None = the rules say it. See `vedette.recognise`."""
-
-    head: str | None = None
-    labels: Path | None = None
-    normalize: str | None = None
-    color: str | None = None
 
 
 def inspect(model: str | Path, *, reading: Reading | None = None) -> dict[str, Any]:
