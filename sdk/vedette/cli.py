@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vedette import __version__
 from vedette.errors import MissingDependencyError, SettingsError, SinkError, VedetteError, unknown_name
+from vedette.flags import add_reading, add_tiling, reading_of, tiling_of
 from vedette.text import columns, plain
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ COMMANDS = {
     "live": "watch a camera, stream or file until stopped",
     "detect": "find faces or other objects in pictures and videos",
     "classify": "say what whole pictures show",
+    "run": "run a model of another task on pictures and videos",
     "inspect": "tell what a model file is, expects and returns",
     "models": "list the bundled models, or adopt a file",
     "doctor": "check this machine and say what to mend",
@@ -305,20 +307,26 @@ def _add_detect(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="one JSON object a picture on stdout, nothing else"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write annotated pictures into DIR")
+    add_tiling(parser)
+    add_reading(parser)
     parser.set_defaults(run=_detect)
 
 
 def _detect(options: argparse.Namespace) -> int:
     """Go through all sources; one that fails is told of and the rest still done."""
     from vedette.app import load, make_sink, stage_name
+    from vedette.models.tiles import TiledDetector
     from vedette.stages.detect import Detect
 
     _check(options.min_score, "--min-score", 0.0, 1.0)
     _check(options.threads, "--threads", 1, 64)
     code = 0
     bar = _Progress("detect")
-    detector = load(options.model, min_score=options.min_score, threads=options.threads)
-    with Detect(stage_name(detector), detector) as stage:
+    tiling = tiling_of(options)
+    detector = load(
+        options.model, min_score=options.min_score, threads=options.threads, reading=reading_of(options)
+    )
+    with Detect(stage_name(detector), TiledDetector(detector, tiling) if tiling else detector) as stage:
         sinks = [make_sink(f"images:{options.out}")] if options.out else []
         for source in options.source:
             try:
@@ -350,9 +358,9 @@ def _detect_source(source: str, stage: Any, sinks: Any, bar: _Progress, as_json:
 
 def _line(results: Results) -> str:
     faces = [
-        f"{d.labels[c]} {s:.2f} [{' '.join(f'{v:.0f}' for v in box)}]"
+        f"{name} {s:.2f} [{' '.join(f'{v:.0f}' for v in box)}]"
         for d in results.found.values()
-        for box, s, c in zip(d.xyxy, d.score, d.class_id, strict=True)
+        for box, s, name in zip(d.xyxy, d.score, d.names, strict=True)
     ]
     width, height = results.frame.size_wh
     where = f"{results.frame.source}#{results.frame.index}" if results.frame.index else results.frame.source
@@ -363,6 +371,12 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
     from vedette.verbs import add_classify
 
     add_classify(parser, say=_print, complain=_complain)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    from vedette.task_verbs import add_run
+
+    add_run(parser, say=_print, complain=_complain)
 
 
 # inspect, models, doctor, bench

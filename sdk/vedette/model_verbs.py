@@ -7,13 +7,11 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vedette.errors import ModelError
+from vedette.flags import add_reading, reading_of
 from vedette.text import columns, plain
-
-if TYPE_CHECKING:
-    from vedette.inspection import Reading
 
 __all__ = ["add_inspect", "add_models"]
 
@@ -25,33 +23,15 @@ def add_inspect(parser: argparse.ArgumentParser, *, say: Say, complain: Complain
     """Add the options of `vedette inspect`; `say` takes the answer, `complain` why the file cannot be used."""
     parser.add_argument("model", metavar="NAME|PATH")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    _add_reading(parser)
+    add_reading(parser)
     parser.set_defaults(run=partial(_inspect, say, complain))
-
-
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what a stranger's file does not."""
-    parser.add_argument(
-        "--head", metavar="TYPE", help="such as yolo or yolo:units=pixels; told by rules if not given"
-    )
-    parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="one a line, '0 person', '0: person' or pbtxt"
-    )
-    parser.add_argument("--normalize", metavar="RANGE", help="unit, signed, pixels, imagenet or MEAN:STD")
-    parser.add_argument("--color", metavar="ORDER", help="rgb, bgr or gray")
-
-
-def _reading(options: argparse.Namespace) -> Reading:
-    from vedette.inspection import Reading
-
-    return Reading(options.head, options.labels, options.normalize, options.color)
 
 
 def _inspect(say: Say, complain: Complain, options: argparse.Namespace) -> int:
     """Tell what is known of a file; 4 where it cannot be used."""
     from vedette.inspection import inspect
 
-    facts = inspect(options.model, reading=_reading(options))
+    facts = inspect(options.model, reading=reading_of(options))
     say(json.dumps(facts) if options.json else columns(_rows(facts)))
     if facts["refused"] is None:
         return 0
@@ -94,7 +74,7 @@ def add_models(parser: argparse.ArgumentParser, *, say: Say) -> None:
     adopt = below.add_parser("adopt", help=text, description=f"{text.capitalize()}.")
     adopt.add_argument("model", type=Path, metavar="FILE.tflite")
     adopt.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.tflite")
-    _add_reading(adopt)
+    add_reading(adopt)
     adopt.set_defaults(run=partial(_adopt, say))
 
 
@@ -130,7 +110,7 @@ def _adopt(say: Say, options: argparse.Namespace) -> int:
     """Write the adopted file and tell what it is."""
     from vedette.adopt import adopt
 
-    contract, evidence = adopt(options.model, options.out, reading=_reading(options))
+    contract, evidence = adopt(options.model, options.out, reading=reading_of(options))
     for sentence in evidence:
         say(sentence)
     say(f"{options.out}: {contract.task}, head {contract.head['type']}, {options.out.stat().st_size:,} bytes")

@@ -1,4 +1,4 @@
-"""Anchors: the boxes that a detector's outputs are told relative to, (n, 4) of y, x, height, width in parts of the input.
+"""Anchors: the boxes that outputs are told relative to, (n, 4) of y, x, height, width in parts of the input.
 
 Sources: TensorFlow Object Detection API, `anchor_generators/multiple_grid_anchor_generator.py` and
 `multiscale_grid_anchor_generator.py`; google/automl, `efficientdet/tf2/anchors.py`; MediaPipe,
