@@ -13,6 +13,7 @@ __all__ = ["HEAD", "cells", "match"]
 HEAD = "yolo"
 STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 MAX_END_TO_END = 1000
+NMS_IOU = 0.5  # not Ultralytics' .7: int8 boxes of one thing overlap less; AP50 rises by .006 to .013 (docs/models.md)
 NORMAL_LIMIT = 2.5  # boxes of parts of the picture stay below; boxes in pixels go far beyond
 
 
@@ -43,7 +44,7 @@ def match(facts: Facts) -> Found | None:
         "units": units,
         "box": "xyxy" if layout.end_to_end else "cxcywh",
         "end_to_end": layout.end_to_end,
-        "nms_iou": 0.7,
+        "nms_iou": NMS_IOU,
     }
     return Found(
         "object-detection",
