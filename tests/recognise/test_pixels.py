@@ -66,6 +66,9 @@ def test_metadata_for_a_float_input() -> None:
 def test_metadata_that_agrees_and_metadata_that_does_not() -> None:
     given = image(dtype="uint8", scale=1 / 128, zero=128)
     assert "its metadata says the same" in see(given, metadata(127.5, 127.5))[1]
+    assert (
+        "normalization: signed" in see(given, metadata(0, 1))[1]
+    )  # AutoML's way to say that codes are pixels
     with pytest.raises(ModelError, match="contradict"):
         see(given, metadata(0, 255))
 

@@ -184,6 +184,14 @@ CASES = [
         id="yolox by the labels",
     ),
     pytest.param(
+        faces(256, 896),
+        "face-detection",
+        {"type": "blazeface", "range": "short", "strides": [16, 32, 32, 32], "scale": 256},
+        1,
+        "896",
+        id="blazeface back camera",
+    ),
+    pytest.param(
         faces(128, 896),
         "face-detection",
         {"type": "blazeface", "range": "short"},
@@ -242,12 +250,20 @@ CASES = [
         id="embedding",
     ),
     pytest.param(
-        row(512, "MEAN", name="feature_vector"),
+        row(512, "FULLY_CONNECTED", name="feature_vector"),
         "embedding",
         {"type": "embed", "normalize": True},
         0,
         "feature",
         id="feature vector",
+    ),
+    pytest.param(
+        row(1024, "CONV_2D", "AVERAGE_POOL_2D"),
+        "embedding",
+        {"type": "embed", "normalize": True},
+        0,
+        "AVERAGE_POOL_2D",
+        id="embedding extractor",
     ),
     pytest.param(
         draw(
@@ -271,7 +287,7 @@ CASES = [
         "segmentation",
         {"type": "segment", "kind": "logits"},
         21,
-        "one number for each class",
+        "DeepLab's 21 classes",
         id="deeplab, logits",
     ),
     pytest.param(
@@ -469,6 +485,11 @@ def test_what_cannot_be_used_is_refused_in_words(data: bytes, message: str) -> N
         ),
         pytest.param(
             chain(image(), T("out", (1, 5)), "SOFTMAX"), ["--normalize unit", "signed"], id="float input"
+        ),
+        pytest.param(
+            chain(image(dtype="uint8", scale=1 / 255), T("out", (1, 96, 96, 14)), "CONV_2D"),
+            ["--head segment"],
+            id="heat maps of a pose look like classes",
         ),
         pytest.param(
             chain(image(dtype="uint8", scale=1 / 255), T("out", (1, 64, 64, 1)), "CONV_2D"),
