@@ -10,11 +10,16 @@ from vedette.recognise.facts import Facts, Found
 __all__ = ["HEAD", "match"]
 
 HEAD = "blazeface"
-RANGES: Mapping[int, tuple[str, Mapping[str, Any]]] = {
-    896: ("short", {"strides": [8, 16, 16, 16], "interpolated_scale_aspect_ratio": 1.0, "scale": 128}),
-    2304: ("full", {"strides": [4], "interpolated_scale_aspect_ratio": 0.0, "scale": 192}),
+RANGES: Mapping[tuple[int, int], tuple[str, Mapping[str, Any]]] = {
+    (128, 896): ("short", {"strides": [8, 16, 16, 16], "interpolated_scale_aspect_ratio": 1.0, "scale": 128}),
+    (256, 896): (
+        "short",
+        {"strides": [16, 32, 32, 32], "interpolated_scale_aspect_ratio": 1.0, "scale": 256},
+    ),
+    (192, 2304): ("full", {"strides": [4], "interpolated_scale_aspect_ratio": 0.0, "scale": 192}),
 }
-"""Anchors -> range, and MediaPipe's SsdAnchorsCalculator options that differ; anchors have size 1 and offset .5."""
+"""Input size, anchors -> range, and MediaPipe's SsdAnchorsCalculator options that differ; anchors have size 1 and
+offset .5. The one of 256 is the older model for the back camera: the same anchors on twice the pixels."""
 
 
 def match(facts: Facts) -> Found | None:
@@ -25,7 +30,9 @@ def match(facts: Facts) -> Found | None:
     scores = next((t for t in facts.outputs if boxes and t.shape[1:] == (boxes.shape[1], 1)), None)
     if boxes is None or scores is None:
         return None
-    reach, anchors = RANGES[boxes.shape[1]]
+    if facts.size_wh[0] != facts.size_wh[1] or (facts.size_wh[0], boxes.shape[1]) not in RANGES:
+        return None
+    reach, anchors = RANGES[facts.size_wh[0], boxes.shape[1]]
     return Found(
         "face-detection",
         {"type": HEAD, "range": reach, **anchors, "score_clip": 100.0, "nms_iou": 0.3},

@@ -103,4 +103,5 @@ class Found:
 
 def unclear(what: str, *flags: str) -> ModelError:
     """Return the error for a file with two readings: `what` is not known, one of `flags` says it."""
-    return ModelError(f"{what} Say which: {' or '.join(flags)}.")
+    ask = f"Say which: {' or '.join(flags)}" if len(flags) > 1 else f"If it is this, say so: {flags[0]}"
+    return ModelError(f"{what} {ask}.")

@@ -102,7 +102,7 @@ def _clip(facts: Facts, output: TensorInfo) -> float | None:
     """Return the constant that the output is clipped at, within the last operators."""
     for op in facts.graph.behind(output.index, depth=4):
         if op.kind == "MINIMUM":
-            values = [v for i in op.inputs for v in facts.graph.tensors[i].floats(limit=4)]
+            values = [v for i in op.inputs for v in facts.graph.values(i, limit=4)]
             if values:
                 return max(values)
         if op.kind == "RELU_0_TO_1":

@@ -102,6 +102,8 @@ def _quantized(facts: Facts, noted: tuple[Triple, Triple] | None, usual: str) ->
     low, high = image.limits
     told = f"scale {image.scale:.4g}, zero point {image.zero_point}: {low:.3g} to {high:.3g}"
     name = _usual(mean, std)
+    if noted == RANGES["pixels"]:  # of a quantized input: the codes are the pixels
+        noted = None
     if noted and _apart(noted, mean, std):
         raise ModelError(
             f"its metadata (mean {noted[0][0]:g}, std {noted[1][0]:g}) and its input's quantization ({told}) "
@@ -148,7 +150,7 @@ def _own_scaling(facts: Facts) -> str:
         if len(users) != 1 or users[0].kind not in ("MUL", "DIV", "SUB", "ADD", "CAST"):
             return ""
         op = users[0]
-        constants = [v for i in op.inputs if i != index for v in facts.graph.tensors[i].floats(limit=64)]
+        constants = [v for i in op.inputs if i != index for v in facts.graph.values(i, limit=64)]
         if constants and op.kind == "MUL" and 0.002 < max(map(abs, constants)) < 0.03:
             return f"its {op.kind} by {max(constants):.4g}"
         if constants and op.kind == "DIV" and 40 < max(map(abs, constants)) < 300:

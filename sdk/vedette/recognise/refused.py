@@ -74,7 +74,7 @@ def _states(graph: Graph) -> list[str]:
         return []
     given = {graph.tensors[i].shape for i in graph.outputs}
     pictures = [i for i in graph.inputs if _is_picture(graph.tensors[i])]
-    rest = [i for i in graph.inputs if i not in pictures[:1]]
+    rest = [i for i in graph.inputs if i not in pictures[:1]] if pictures else []
     words = ("lstm", "state", "hidden", "cell", "recurrent")
     called = [i for i in rest if any(word in graph.tensors[i].name.lower() for word in words)]
     same = [i for i in rest if graph.tensors[i].shape in given]
@@ -97,7 +97,7 @@ def find_image(graph: Graph) -> TensorInfo:
             f"it takes {names}, and has {len(graph.outputs)} outputs; one picture in is what is read here."
         )
     image = graph.tensors[graph.inputs[0]]
-    if len(image.shape) == 4 and image.shape[1] in (1, 3) and image.shape[3] not in (1, 3):
+    if len(image.shape) == 4 and image.shape[1] in (1, 3) and min(image.shape[2:]) > 3:
         raise ModelError(
             f"its input {image.shape} has the channels first. Export it with channels last (NHWC)."
         )

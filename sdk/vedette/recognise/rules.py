@@ -39,8 +39,7 @@ class Rule(Protocol):
 
     HEAD: str
 
-    @staticmethod
-    def match(facts: Facts) -> Found | None:
+    def match(self, facts: Facts) -> Found | None:
         """Return what the file is by this rule; None where the rule does not fire."""
         ...
 

@@ -55,8 +55,17 @@ def _logits(facts: Facts, output: TensorInfo) -> tuple[str, int, str] | None:
     if len(shape) != 4 or not 2 <= shape[3] <= MAX_CLASSES or min(shape[1:3]) < 4:
         return None
     named = facts.names is not None and abs(len(facts.names.names) - shape[3]) <= 1
-    softmax = facts.activation(output) == "SOFTMAX"
-    if shape[3] == facts.channels and not (named or softmax or facts.forced):
-        return None  # as many channels as a picture has
-    reason = "one number for each class"
-    return "logits", shape[3], f"its output {shape} is a map with {reason}."
+    reason = (
+        "as many numbers as there are labels"
+        if named
+        else "a SOFTMAX over classes"
+        if facts.activation(output) == "SOFTMAX"
+        else "DeepLab's 21 classes of PASCAL VOC"
+        if facts.size_wh in DEEPLAB and shape[3] == 21
+        else "as given"
+        if facts.forced
+        else ""
+    )
+    if not reason:  # heat maps of key points and features have the same form
+        return None
+    return "logits", shape[3], f"its output {shape} has for each place {reason}."

@@ -135,9 +135,7 @@ def _last_constant(facts: Facts, output: TensorInfo, layout: Layout) -> float | 
     for op in facts.graph.behind(output.index, depth=60):
         if op.kind not in ("MUL", "DIV", "ADD", "SUB"):
             continue
-        values = [
-            v for i in op.inputs for v in facts.graph.tensors[i].floats() if facts.graph.tensors[i].constant
-        ]
+        values = [v for i in op.inputs for v in facts.graph.values(i)]
         if values and set(map(abs, values)) - {0.5, 2.0}:
             largest = max(map(abs, values))
             return 1 / largest if op.kind == "DIV" and largest > 1 else largest

@@ -144,6 +144,16 @@ class Graph:
         """Return the operator that gives a tensor; None for inputs and constants."""
         return next((op for op in self.ops if index in op.outputs), None)
 
+    def values(self, index: int, *, limit: int = 65536) -> tuple[float, ...]:
+        """Return up to `limit` real values of a constant, also of one that is stored smaller; none of others."""
+        tensor = self.tensors[index]
+        if not tensor.constant:
+            op = self.maker(index)
+            if op is None or op.kind != "DEQUANTIZE" or not op.inputs:
+                return ()
+            tensor = self.tensors[op.inputs[0]]
+        return tensor.floats(limit=limit)
+
     def users(self, index: int) -> list[Op]:
         """Return the operators that take a tensor."""
         return [op for op in self.ops if index in op.inputs]
