@@ -1,8 +1,8 @@
 """What a detector costs before and after its network, against the bare invoke, at the sizes of cameras.
 
 "pre" fits a picture into the interpreter's own input, "post" makes values of the raw outputs; goal: both together at
-most a quarter of the invoke. "detect" is the whole call. All take turns, so that what disturbs the machine disturbs all;
-medians and least times in ms. "share" is the median over turns of (pre + post) / invoke within the turn.
+most a quarter of the invoke. "detect" is the whole call. All take turns, so that what disturbs the machine disturbs
+all; medians and least times in ms. "share" is the median over turns of (pre + post) / invoke within the turn.
 
     python bench/prepost.py ../shared/data/models/yolo11n_full_integer_quant_224.tflite \
         --picture ../shared/data/models/images/kite_and_cold.jpg
