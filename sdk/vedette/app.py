@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from vedette import pipeline
 from vedette.contract import Contract, ModelFile, open_model_file
@@ -107,9 +107,10 @@ def load(
     """
     file = open_model(model, reading=reading)
     head = file.contract.head.get("type")
-    for task in (FaceDetector, Detector):
-        if head in task.heads:
-            return start(task, file, min_score=min_score, threads=threads)
+    if head in FaceDetector.heads:
+        return start(FaceDetector, file, min_score=min_score, threads=threads)
+    if head in Detector.heads:
+        return start(Detector, file, min_score=min_score, threads=threads)
     raise ModelError(
         f"{file.path} is for {file.contract.task} (head {head!r}), not for finding faces or objects."
     )
@@ -173,7 +174,7 @@ STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {
 Made: TypeAlias = Detect | Every | Track | Zones
 
 
-def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector | TiledDetector[Any]]:
+def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector | TiledDetector]:
     """Return the detectors of `stages`, by stage name."""
     inner = [stage.stage if isinstance(stage, Every) else stage for stage in stages]
     found = {stage.name: stage.detector for stage in inner if isinstance(stage, Detect)}

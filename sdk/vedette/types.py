@@ -175,7 +175,8 @@ class Faces(Detections):
     """Faces: detections with five landmarks each.
 
     Attributes:
-        landmarks: (n, 5, 2) float32, pixels, in the order of `FACE_POINTS`; may lie outside the picture.
+        landmarks: (n, 5, 2) float32, pixels, in the order of `FACE_POINTS`; may lie outside the picture. Models that
+            know the middle of the mouth alone (BlazeFace) give it for both corners.
     """
 
     landmarks: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 5, 2), np.float32))
@@ -227,7 +228,8 @@ class Segmentation:
         Raises:
             ValueError: no class is called so.
         """
-        return self.class_map == self.labels.index(label)
+        mask: NDArray[np.bool_] = self.class_map == self.labels.index(label)
+        return mask
 
     @property
     def shares(self) -> dict[str, float]:
@@ -276,7 +278,8 @@ class Poses:
     @property
     def score(self) -> NDArray[np.float32]:
         """(n,) float32, the mean of each person's points."""
-        return self.point_score.mean(1, dtype=np.float32)
+        score: NDArray[np.float32] = self.point_score.mean(1, dtype=np.float32)
+        return score
 
 
 @dataclass(frozen=True, slots=True)

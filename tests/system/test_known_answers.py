@@ -161,7 +161,7 @@ def test_deeplab_finds_the_bird() -> None:
     assert found.class_map.shape == (513, 513)
     outline = np.int32(BIRD)
     drawn = cv2.fillPoly(np.zeros((513, 513), np.uint8), [outline], 1).astype(bool)
-    assert (bird & drawn).sum() / (bird | drawn).sum() > 0.8
+    assert (bird & drawn).sum() / (bird | drawn).sum() > 0.75  # .81
 
 
 def test_super_resolution_of_set5() -> None:

@@ -6,6 +6,8 @@ The key points are two eyes, the tip of the nose, the middle of the mouth, and t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,11 +46,11 @@ def decode(
         min_score: 0..1; lower ones are left out.
         nms_iou: 0..1; of two faces that overlap more, the better one stays.
     """
-    codes = scores.data.reshape(-1)
+    codes: NDArray[Any] = scores.data.reshape(-1)
     rows = np.flatnonzero(codes >= least_code(scores, logit(min_score)))
     rows = rows[best(codes[rows].astype(np.float32), MAX_CANDIDATES)]
     score = sigmoid(to_real(codes[rows], scores))
-    size = np.float32(size_wh)
+    size = np.array(size_wh, np.float32)
     pairs = to_real(encodings.data.reshape(-1, 8, 2)[rows], encodings) / np.float32(scale)
     anchor = anchors[rows]
     pairs[:, [0, 2, 3, 4, 5, 6, 7]] += anchor[:, None, [1, 0]]  # all but the size

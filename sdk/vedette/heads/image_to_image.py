@@ -32,4 +32,5 @@ def decode(image: Tensor, *, values: str) -> Image:
 def _pixels(codes: NDArray[np.generic], image: Tensor, values: str) -> NDArray[np.uint8]:
     factor, summand = RANGES[values]
     pixels = to_real(codes, image) * np.float32(factor) + np.float32(summand)
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    clipped: NDArray[np.uint8] = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return clipped

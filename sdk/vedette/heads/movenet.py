@@ -19,4 +19,4 @@ def decode(keypoints: Tensor, *, size_wh: tuple[int, int]) -> tuple[NDArray[np.f
         size_wh: width and height of the input, pixels.
     """
     rows = to_real(keypoints.data[0], keypoints)
-    return rows[..., [1, 0]] * np.float32(size_wh), rows[..., 2]
+    return rows[..., [1, 0]] * np.array(size_wh, np.float32), rows[..., 2]

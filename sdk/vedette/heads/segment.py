@@ -22,4 +22,5 @@ def decode(maps: Tensor, *, kind: str) -> NDArray[np.uint8]:
     """
     if kind == "argmax":
         return maps.data.reshape(maps.data.shape[1:3]).astype(np.uint8)
-    return maps.data[0].argmax(-1).astype(np.uint8)
+    places: NDArray[np.uint8] = maps.data[0].argmax(-1).astype(np.uint8)
+    return places

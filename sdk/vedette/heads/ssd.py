@@ -41,4 +41,4 @@ def decode(
     rows = rows[np.argsort(-score[rows], kind="stable")]
     yxyx = boxes.data.reshape(-1, 4)[rows].astype(np.float32)
     class_id = classes.data.reshape(-1)[rows].astype(np.int32) + np.int32(label_offset)
-    return yxyx[:, [1, 0, 3, 2]] * np.float32((*size_wh, *size_wh)), score[rows], class_id
+    return yxyx[:, [1, 0, 3, 2]] * np.array((*size_wh, *size_wh), np.float32), score[rows], class_id

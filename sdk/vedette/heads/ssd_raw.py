@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,12 +49,12 @@ def decode(
     rows, class_id, score = _passing(classes, activation, int(background), min_score)
     few = best(score, MAX_CANDIDATES)
     rows, class_id, score = rows[few], class_id[few], score[few]
-    code = to_real(encodings.data.reshape(-1, 4)[rows], encodings) / np.float32(scales)
+    code = to_real(encodings.data.reshape(-1, 4)[rows], encodings) / np.array(scales, np.float32)
     anchor = anchors[rows]
     middle = code[:, :2] * anchor[:, 2:] + anchor[:, :2]
     half = np.exp(np.minimum(code[:, 2:], np.float32(MAX_LOG_SIZE))) * anchor[:, 2:] / 2
     yxyx = np.concatenate([middle - half, middle + half], 1)
-    xyxy = (yxyx[:, [1, 0, 3, 2]] * np.float32((*size_wh, *size_wh))).astype(np.float32)
+    xyxy: NDArray[np.float32] = yxyx[:, [1, 0, 3, 2]] * np.array((*size_wh, *size_wh), np.float32)
     kept = nms(xyxy, score, iou=nms_iou, class_id=class_id)
     return xyxy[kept], score[kept], class_id[kept]
 
@@ -62,7 +63,7 @@ def _passing(
     classes: Tensor, activation: str, first: int, min_score: float
 ) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.float32]]:
     """Return rows, classes and scores of all that reach `min_score`; a softmax takes all classes of a row together."""
-    codes = classes.data.reshape(-1, classes.data.shape[-1])
+    codes: NDArray[Any] = classes.data.reshape(-1, classes.data.shape[-1])
     if activation == "softmax":
         real = to_real(codes, classes)
         exponents = np.exp(real - real.max(1, keepdims=True))

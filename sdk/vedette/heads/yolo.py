@@ -7,6 +7,7 @@ box, a score and a class, suppressed already.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,17 +54,17 @@ def decode(predictions: Tensor, form: Form, *, size_wh: tuple[int, int], min_sco
         size_wh: width and height of the input, pixels.
         min_score: 0..1; lower ones are left out.
     """
-    codes = predictions.data[0] if form.channels_first else predictions.data[0].T
+    codes: NDArray[Any] = predictions.data[0] if form.channels_first else predictions.data[0].T
     if form.end_to_end:
         rows = np.flatnonzero(codes[4] >= least_code(predictions, min_score))
-        score, class_id = (to_real(codes[i, rows], predictions) for i in (4, 5))
-        class_id = np.rint(class_id).astype(np.int32)
+        score = to_real(codes[4, rows], predictions)
+        class_id = np.rint(to_real(codes[5, rows], predictions)).astype(np.int32)
     else:
         rows, class_id, score = passing(codes, predictions, objectness=form.objectness, min_score=min_score)
     few = best(score, MAX_CANDIDATES)
     box = to_real(codes[:4, rows[few]].T, predictions)
     if form.normalized:
-        box *= np.float32((*size_wh, *size_wh))
+        box *= np.array((*size_wh, *size_wh), np.float32)
     xyxy = (
         box if form.corners else np.concatenate([box[:, :2] - box[:, 2:] / 2, box[:, :2] + box[:, 2:] / 2], 1)
     )
@@ -76,7 +77,7 @@ def decode(predictions: Tensor, form: Form, *, size_wh: tuple[int, int], min_sco
 
 
 def passing(
-    codes: NDArray[np.generic], tensor: Tensor, *, objectness: bool, min_score: float
+    codes: NDArray[Any], tensor: Tensor, *, objectness: bool, min_score: float
 ) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.float32]]:
     """Return box, class and score of all that reach `min_score`.
 

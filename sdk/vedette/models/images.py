@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import cv2
+import numpy as np
 
 from vedette.contract import ModelFile
 from vedette.heads import image_to_image
@@ -54,5 +55,5 @@ class ImageToImage(PictureModel):
         if contract.color == "bgr":
             made = made[..., ::-1].copy()
         if contract.resize == "stretch" and 0 not in contract.size_wh:
-            made = cv2.resize(made, (image.shape[1] * times, image.shape[0] * times))
+            made = np.asarray(cv2.resize(made, (image.shape[1] * times, image.shape[0] * times)), np.uint8)
         return made

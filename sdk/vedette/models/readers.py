@@ -41,9 +41,14 @@ def _ssd(model: ModelFile, outputs: Specs) -> Reader:
     roles = ("boxes", "classes", "scores", "count")
     pick = _roles(model, roles)
     size_wh, offset = model.contract.input.size_wh, int(model.contract.head.get("label_offset", 0))
-    return lambda tensors, least: ssd.decode(
-        *pick(tensors), size_wh=size_wh, min_score=least, label_offset=offset
-    )
+
+    def read(tensors: Sequence[Tensor], least: float) -> Columns:
+        boxes, classes, scores, count = pick(tensors)
+        return ssd.decode(
+            boxes, classes, scores, count, size_wh=size_wh, min_score=least, label_offset=offset
+        )
+
+    return read
 
 
 def _ssd_raw(model: ModelFile, outputs: Specs) -> Reader:
@@ -61,16 +66,22 @@ def _ssd_raw(model: ModelFile, outputs: Specs) -> Reader:
     if boxes.shape != (1, len(anchors), 4) or scores.shape != wanted or len(scales) != 4:
         raise refuse_output(model, outputs, f"{(1, len(anchors), 4)} and {wanted}")
     nms_iou = _nms_iou(model)
-    return lambda tensors, least: ssd_raw.decode(
-        *pick(tensors),
-        anchors,
-        scales=scales,
-        activation=activation,
-        background=background,
-        size_wh=size_wh,
-        min_score=least,
-        nms_iou=nms_iou,
-    )
+
+    def read(tensors: Sequence[Tensor], least: float) -> Columns:
+        encodings, classes = pick(tensors)
+        return ssd_raw.decode(
+            encodings,
+            classes,
+            anchors,
+            scales=scales,
+            activation=activation,
+            background=background,
+            size_wh=size_wh,
+            min_score=least,
+            nms_iou=nms_iou,
+        )
+
+    return read
 
 
 def _yolo(model: ModelFile, outputs: Specs) -> Reader:
@@ -121,9 +132,14 @@ def _blazeface(model: ModelFile, outputs: Specs) -> Reader:
     nms_iou, n = _nms_iou(model), len(anchors)
     if [spec.shape for spec in _by_role(model, outputs, roles)] != [(1, n, 16), (1, n, 1)] or scale <= 0:
         raise refuse_output(model, outputs, f"{(1, n, 16)} and {(1, n, 1)}")
-    return lambda tensors, least: blazeface.decode(
-        *pick(tensors), anchors, scale=scale, size_wh=size_wh, min_score=least, nms_iou=nms_iou
-    )
+
+    def read(tensors: Sequence[Tensor], least: float) -> Columns:
+        encodings, score = pick(tensors)
+        return blazeface.decode(
+            encodings, score, anchors, scale=scale, size_wh=size_wh, min_score=least, nms_iou=nms_iou
+        )
+
+    return read
 
 
 READERS: Mapping[str, Callable[[ModelFile, Specs], Reader]] = {

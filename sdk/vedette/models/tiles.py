@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.contract import ModelFile
 from vedette.models.maps import BoxDetector
 from vedette.models.network import check_image
 from vedette.ops.boxes import area, shared_areas, survivors
 from vedette.settings import Tiling
-from vedette.types import Closing, Detections, Engine, Faces, Image, ModelInfo
+from vedette.types import Closing, Detections, Faces, Image
 
 __all__ = ["TiledDetector", "merge", "tile_boxes"]
 
-Found = TypeVar("Found", bound=Detections)
 EDGE = 0.02
 """A box that ends so near to a tile's inner edge, in parts of the tile, is taken to go on behind it."""
 
@@ -26,7 +24,7 @@ FRAGMENT = 0.6
 """A box that was cut off falls when a better one of its class covers this part of it."""
 
 
-class TiledDetector(Closing, Generic[Found]):
+class TiledDetector(Closing):
     """A detector that looks at tiles too. A picture costs columns x rows + 1 invokes.
 
     Args:
@@ -34,23 +32,9 @@ class TiledDetector(Closing, Generic[Found]):
         tiling: how many tiles, and how far they overlap.
     """
 
-    def __init__(self, detector: BoxDetector[Found], tiling: Tiling) -> None:
+    def __init__(self, detector: BoxDetector[Any], tiling: Tiling) -> None:
         self.detector, self.tiling = detector, tiling
-
-    @property
-    def info(self) -> ModelInfo:
-        """Which model looks."""
-        return self.detector.info
-
-    @property
-    def model(self) -> ModelFile:
-        """The detector's file."""
-        return self.detector.model
-
-    @property
-    def engine(self) -> Engine:
-        """The detector's engine."""
-        return self.detector.engine
+        self.info, self.model, self.engine = detector.info, detector.model, detector.engine
 
     @property
     def min_score(self) -> float:
@@ -61,14 +45,14 @@ class TiledDetector(Closing, Generic[Found]):
     def min_score(self, value: float) -> None:
         self.detector.min_score = value
 
-    def detect(self, image: Image) -> Found:
-        """Return what is found in `image`, (H, W, 3) uint8 RGB of any size, in its pixels; best first.
+    def detect(self, image: Image) -> Detections:
+        """Return what is found in `image`, (H, W, 3) uint8 RGB of any size, best first; `Faces` by a face detector.
 
         Raises:
             EngineError: the model failed while running.
         """
         check_image(image)
-        whole = self.detector.detect(image)
+        whole: Detections = self.detector.detect(image)
         found, cuts = [whole], [np.zeros(len(whole), bool)]
         for tile in tile_boxes((image.shape[1], image.shape[0]), self.tiling):
             left, top, right, bottom = tile
@@ -128,17 +112,17 @@ def _cut(
     )
 
 
-def _moved(found: Found, left: int, top: int) -> Found:
-    changes: dict[str, Any] = {"xyxy": found.xyxy + np.float32((left, top, left, top))}
+def _moved(found: Detections, left: int, top: int) -> Detections:
+    corner = np.array((left, top), np.float32)
+    changes: dict[str, Any] = {"xyxy": found.xyxy + np.tile(corner, 2)}
     if isinstance(found, Faces):
-        changes["landmarks"] = found.landmarks + np.float32((left, top))
+        changes["landmarks"] = found.landmarks + corner
     return replace(found, **changes)
 
 
-def _joined(found: list[Found]) -> Found:
+def _joined(found: list[Detections]) -> Detections:
     """Return the rows of all, one after the other."""
     columns = ["xyxy", "score", "class_id", "track_id", "predicted"]
     columns += ["landmarks"] if isinstance(found[0], Faces) else []
-    return replace(
-        found[0], **{name: np.concatenate([getattr(one, name) for one in found]) for name in columns}
-    )
+    joined: dict[str, Any] = {name: np.concatenate([getattr(one, name) for one in found]) for name in columns}
+    return replace(found[0], **joined)

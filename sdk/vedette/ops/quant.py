@@ -101,4 +101,5 @@ def _table(spec: TensorSpec, contract: InputContract) -> NDArray[Any]:
     scale, zero_point = (spec.scale, spec.zero_point) if spec.scale > 0 else (1.0, 0)
     limits = np.iinfo(spec.dtype.name)
     codes = np.rint(real / np.float32(scale)) + np.float32(zero_point)
-    return np.clip(codes, limits.min, limits.max)[None].astype(spec.dtype)
+    table: NDArray[Any] = np.clip(codes, limits.min, limits.max)[None].astype(spec.dtype)
+    return table
