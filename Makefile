@@ -40,7 +40,7 @@ $(BIN)/uv pip install -q --python $(BIN)/python -c requirements/dev.txt $(1) || 
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt demo live test-arm64 test-camera bench train-faces wheel lock clean
+.PHONY: help test lint fmt fuzz demo live test-arm64 test-camera bench train-faces wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,10 @@ demo: $(VENV)/.light ## the live loop on demo:// for ten seconds; writes out/dem
 
 live: $(VENV)/.light ## SOURCE=0: the live loop with the dashboard, until Ctrl-C
 	@$(BIN)/vedette live '$(SOURCE)' --stage faces --sink web://127.0.0.1:8080 $(ARGS)
+
+CASES ?= 100000
+fuzz: $(VENV)/.full ## damage model files CASES=100000 times; nothing but ModelError may come out
+	@PYTHONPATH=tests $(BIN)/python -X faulthandler tests/fuzz_tflite.py $(CASES) $(ARGS)
 
 # Both go on to the end: one look shows all that is wrong.
 test: $(VENV)/.full ## all checks and tests, as in CI

@@ -22,10 +22,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from object_ap import Peer
 
 import vedette
 from vedette.app import make_sink, stage_name
@@ -38,28 +36,27 @@ from vedette.stages.detect import Detect
 from vedette.stages.every import Every
 from vedette.stages.track import Track, Tracker
 from vedette.testing import FakeSource
-from vedette.types import Detections, Image, ModelInfo
+from vedette.types import Closing, Detections, Image
 
 LEAST_IOU = 0.5
 TURNS = 15
 IN_CACHE = 10
 
 
-class PeerDetector:
-    """People, found by an Ultralytics export."""
+class People(Closing):
+    """The people among what another detector finds."""
 
-    def __init__(self, path: Path) -> None:
-        self._peer = Peer(path, ("person",))
-        self.engine, self.min_score = self._peer.engine, 0.5
-        self.info = ModelInfo(path.stem, "", "0" * 64, self.engine.name)
+    def __init__(self, model: str) -> None:
+        self._detector = vedette.load_as(vedette.Detector, model, min_score=0.1, threads=1)
+        self.engine, self.min_score = self._detector.engine, 0.5
+        self.info = self._detector.info
 
     def detect(self, image: Image) -> Detections:
-        found = self._peer.detect(image)
-        one = Detections.of(found.xyxy, found.score, found.class_id, labels=("person",))
-        return one.take(found.score >= self.min_score)
+        found = self._detector.detect(image)
+        return found.take((np.array(found.names, object) == "person") & (found.score >= self.min_score))
 
     def close(self) -> None:
-        self.engine.close()
+        self._detector.close()
 
 
 @dataclass(frozen=True)
@@ -160,16 +157,14 @@ def main() -> int:
     )
     parser.add_argument("source", nargs="?", default="demo://?pace=none&seconds=30&size=640x360")
     parser.add_argument("--model", default="face-detector")
-    parser.add_argument("--peer", type=Path, metavar="FILE", help="an Ultralytics .tflite, for people")
+    parser.add_argument("--peer", metavar="FILE", help="another model, for people")
     parser.add_argument("--every", type=int, action="append", metavar="K")
     parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=0.2, help="of each of 15 turns of each loop")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     ks = options.every or [2, 3, 5]
-    loaded = (
-        PeerDetector(options.peer) if options.peer else vedette.load(options.model, threads=options.threads)
-    )
+    loaded = People(options.peer) if options.peer else vedette.load(options.model, threads=options.threads)
     with closing(loaded) as detector:
         start_score = detector.min_score
         detector.min_score = start_score * TrackSettings().weak

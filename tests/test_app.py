@@ -105,12 +105,6 @@ def test_unknown_stages_are_refused(text: str) -> None:
         app.make_stage(text)
 
 
-def test_inspect_tells_of_the_bundled_model() -> None:
-    facts = app.inspect("face-detector")
-    assert facts["task"] == "face-detection"
-    assert "off by" in facts["golden"]
-
-
 def test_a_failed_load_is_a_vedette_error(tmp_path: Path) -> None:
     with pytest.raises(VedetteError, match="no model file"):
         app.load(tmp_path / "gone.tflite")

@@ -81,8 +81,8 @@ def without(key: str) -> dict[str, Any]:
             model_bytes({**CONTRACT, "threshold": 3}), "threshold is 3.0", id="threshold out of range"
         ),
         pytest.param(
-            model_bytes({**CONTRACT, "input": {**CONTRACT["input"], "color": "bgr"}}),
-            "colour 'bgr'",
+            model_bytes({**CONTRACT, "input": {**CONTRACT["input"], "color": "hsv"}}),
+            "colour 'hsv'",
             id="colour",
         ),
         pytest.param(

@@ -16,33 +16,70 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vedette.app import load, open, run
+    from vedette.app import load, load_as, open, run
     from vedette.errors import VedetteError
+    from vedette.models.classify import Classifier
+    from vedette.models.detect import Detector
+    from vedette.models.embed import Embedder
     from vedette.models.face import FaceDetector
+    from vedette.models.images import ImageToImage
+    from vedette.models.pose import PoseEstimator
+    from vedette.models.segment import Segmenter
+    from vedette.models.tiles import TiledDetector
+    from vedette.recognise.reading import Reading
+    from vedette.settings import Tiling
     from vedette.sources.images import read_image
-    from vedette.types import Detections, Faces, Frame, Results
+    from vedette.types import Classes, Detections, Faces, Frame, Matte, Poses, Results, Segmentation
 
 _HOMES = {
+    "Classes": "vedette.types",
+    "Classifier": "vedette.models.classify",
     "Detections": "vedette.types",
+    "Detector": "vedette.models.detect",
+    "Embedder": "vedette.models.embed",
     "FaceDetector": "vedette.models.face",
     "Faces": "vedette.types",
     "Frame": "vedette.types",
+    "ImageToImage": "vedette.models.images",
+    "Matte": "vedette.types",
+    "PoseEstimator": "vedette.models.pose",
+    "Poses": "vedette.types",
+    "Reading": "vedette.recognise.reading",
     "Results": "vedette.types",
+    "Segmentation": "vedette.types",
+    "Segmenter": "vedette.models.segment",
+    "TiledDetector": "vedette.models.tiles",
+    "Tiling": "vedette.settings",
     "VedetteError": "vedette.errors",
     "load": "vedette.app",
+    "load_as": "vedette.app",
     "open": "vedette.app",
     "read_image": "vedette.sources.images",
     "run": "vedette.app",
 }
 
 __all__ = [
+    "Classes",
+    "Classifier",
     "Detections",
+    "Detector",
+    "Embedder",
     "FaceDetector",
     "Faces",
     "Frame",
+    "ImageToImage",
+    "Matte",
+    "PoseEstimator",
+    "Poses",
+    "Reading",
     "Results",
+    "Segmentation",
+    "Segmenter",
+    "TiledDetector",
+    "Tiling",
     "VedetteError",
     "load",
+    "load_as",
     "open",
     "read_image",
     "run",

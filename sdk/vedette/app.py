@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
 from vedette import pipeline
-from vedette.contract import open_model_file
+from vedette.contract import Contract, ModelFile, open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import ModelError, SettingsError, unknown_name
-from vedette.models.classify import Classifier
 from vedette.models.detect import Detector
 from vedette.models.face import FaceDetector
-from vedette.models.golden import open_replayer
+from vedette.models.task import PictureModel
+from vedette.models.tiles import TiledDetector
+from vedette.recognise import recognise
+from vedette.recognise.reading import Reading
 from vedette.registry import find
 from vedette.settings import StageSettings, parse_stage
 from vedette.sinks.uri import open_sink
@@ -25,23 +28,24 @@ from vedette.stages.every import Every
 from vedette.stages.track import Track
 from vedette.stages.zone_file import FileZones
 from vedette.stages.zones import Zones
-from vedette.types import Results, Sink, Source, Stage, TensorSpec
+from vedette.types import Results, Sink, Source, Stage
 from vedette.zoo import bundled
 
 __all__ = [
     "STAGES",
-    "inspect",
     "load",
-    "load_classifier",
+    "load_as",
     "make_sink",
     "make_stage",
     "open",
+    "open_model",
     "run",
     "stage_name",
+    "start",
 ]
 
-DETECTORS: Mapping[str, type[FaceDetector] | type[Detector]] = {"face": FaceDetector, "detect": Detector}
-"""Type of a contract's head -> what finds with it."""
+_log = logging.getLogger("vedette")
+Task = TypeVar("Task", bound=PictureModel)
 
 
 def open(source: str) -> Live:
@@ -58,43 +62,85 @@ def open(source: str) -> Live:
     return open_live(source)
 
 
+def open_model(model: str | Path, *, reading: Reading | None = None) -> ModelFile:
+    """Read a bundled model by name, or a model file by path; say in the log what a file without a contract is, and why.
+
+    Raises:
+        SettingsError: no bundled model has that name, or `reading` is not understood.
+        ModelError: the file is missing, damaged, not recognised, or carries a contract that `reading` cannot change.
+    """
+    told = reading or Reading()
+
+    def ask(data: bytes, path: Path) -> tuple[Contract, tuple[str, ...]]:
+        return recognise(
+            data, path=path, head=told.head, labels=told.labels, normalize=told.normalize, color=told.color
+        )
+
+    file = open_model_file(find(model), recognise=ask)
+    if file.evidence:
+        _log.info("%s is taken for %s. %s", file.path, file.contract.task, " ".join(file.evidence))
+    elif told != Reading():
+        raise ModelError(
+            f"{file.path} carries a Vedette contract; --head, --labels, --normalize and --color do not apply."
+        )
+    return file
+
+
 def load(
-    model: str | Path = "face-detector", *, min_score: float | None = None, threads: int | None = None
+    model: str | Path = "face-detector",
+    *,
+    min_score: float | None = None,
+    threads: int | None = None,
+    reading: Reading | None = None,
 ) -> FaceDetector | Detector:
     """Load a bundled model by name, or a model file by path: a `FaceDetector`, or a `Detector` of other objects.
 
     Args:
-        model: a name that `vedette models` lists, or the path of a `.tflite` made by `vedette convert`.
+        model: a name that `vedette models` lists, or the path of a `.tflite`: of Vedette's own, or another that the
+            rules of `vedette.recognise` know.
         min_score: 0..1; the threshold that the model was tuned for when not given.
         threads: 1..usable cores; the free cores when not given.
+        reading: what you know of a file without a contract, where the rules do not.
 
     Raises:
         SettingsError: no bundled model has that name.
         ModelError: the file is missing, damaged, not what its contract says, or for another task than detection.
         MissingDependencyError: no TFLite runtime is installed.
     """
-    file = open_model_file(find(model))
+    file = open_model(model, reading=reading)
     head = file.contract.head.get("type")
-    if head not in DETECTORS:
-        raise ModelError(
-            f"{file.path} is for {file.contract.task} (head {head!r}), not for finding faces or objects."
-        )
-    engine = LiteRTEngine(file.data, label=str(file.path), threads=threads)
-    try:
-        return DETECTORS[str(head)](engine, file, min_score=min_score)
-    except BaseException:
-        engine.close()
-        raise
+    if head in FaceDetector.heads:
+        return start(FaceDetector, file, min_score=min_score, threads=threads)
+    if head in Detector.heads:
+        return start(Detector, file, min_score=min_score, threads=threads)
+    raise ModelError(
+        f"{file.path} is for {file.contract.task} (head {head!r}), not for finding faces or objects."
+    )
 
 
-def load_classifier(
-    model: str | Path, *, min_score: float | None = None, threads: int | None = None
-) -> Classifier:
-    """Load a model that says what a whole picture shows; arguments and errors as those of `load`."""
-    file = open_model_file(find(model))
+def load_as(
+    task: type[Task],
+    model: str | Path,
+    *,
+    min_score: float | None = None,
+    threads: int | None = None,
+    reading: Reading | None = None,
+) -> Task:
+    """Load a model of one task, such as ``load_as(vedette.Segmenter, "deeplab.tflite")``; else as `load`.
+
+    Raises:
+        ModelError: as `load`, or the model is for another task.
+    """
+    return start(task, open_model(model, reading=reading), min_score=min_score, threads=threads)
+
+
+def start(
+    task: type[Task], file: ModelFile, *, min_score: float | None = None, threads: int | None = None
+) -> Task:
+    """Return the model in `file`, which is for `task`, on an engine of its own. Errors are those of `load_as`."""
     engine = LiteRTEngine(file.data, label=str(file.path), threads=threads)
     try:
-        return Classifier(engine, file, min_score=min_score)
+        return task(engine, file, min_score=min_score)
     except BaseException:
         engine.close()
         raise
@@ -118,7 +164,7 @@ def _detect(settings: StageSettings, default: str) -> Detect:
             f"{detector.model.path} finds {stage_name(detector)}; name the stage so: "
             f"{stage_name(detector)}={settings.model}."
         )
-    return Detect(settings.name, detector)
+    return Detect(settings.name, TiledDetector(detector, settings.tiles) if settings.tiles else detector)
 
 
 STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {
@@ -130,11 +176,13 @@ STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {
 Made: TypeAlias = Detect | Every | Track | Zones
 
 
-def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector]:
+def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector | TiledDetector]:
     """Return the detectors of `stages`, by stage name."""
     inner = [stage.stage if isinstance(stage, Every) else stage for stage in stages]
     found = {stage.name: stage.detector for stage in inner if isinstance(stage, Detect)}
-    return {name: one for name, one in found.items() if isinstance(one, FaceDetector | Detector)}
+    return {
+        name: one for name, one in found.items() if isinstance(one, FaceDetector | Detector | TiledDetector)
+    }
 
 
 def _track(settings: StageSettings, after: Sequence[Made]) -> Track:
@@ -179,40 +227,6 @@ def make_stage(text: str, *, after: Sequence[Made] = ()) -> Made:
         raise unknown_name("stage", settings.name, [*STAGES, *FOLLOWERS])
     stage = STAGES[settings.name](settings)
     return stage if settings.every is None else Every(stage, settings.every)
-
-
-def inspect(model: str | Path) -> dict[str, Any]:
-    """Return what a model file is, expects and returns, and whether its golden sample still holds, for JSON.
-
-    Raises:
-        ModelError: the file is missing, damaged, or not what its contract says.
-    """
-    file = open_model_file(find(model))
-    contract = file.contract
-    with LiteRTEngine(file.data, label=str(file.path)) as engine:
-        return {
-            "file": str(file.path),
-            "bytes": len(file.data),
-            "sha256": file.sha256,
-            "name": contract.name,
-            "version": contract.version,
-            "task": contract.task,
-            "head": dict(contract.head),
-            "labels": list(contract.labels),
-            "threshold": contract.threshold,
-            "license": contract.license,
-            "training_data": list(contract.training_data),
-            "metrics": dict(contract.metrics),
-            "engine": engine.name,
-            "inputs": [_tensor(spec) for spec in engine.inputs],
-            "outputs": [_tensor(spec) for spec in engine.outputs],
-            "golden": open_replayer(engine, file).replay_golden(),
-        }
-
-
-def _tensor(spec: TensorSpec) -> str:
-    quant = f" scale {spec.scale:.6g} zero {spec.zero_point}" if spec.scale else ""
-    return f"{spec.name} {'x'.join(map(str, spec.shape))} {spec.dtype.name}{quant}"
 
 
 def make_sink(text: str) -> Sink:

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vedette import __version__
 from vedette.errors import MissingDependencyError, SettingsError, SinkError, VedetteError, unknown_name
+from vedette.flags import add_reading, add_tiling, reading_of, tiling_of
+from vedette.text import columns, plain
 
 if TYPE_CHECKING:
     from vedette.settings import LiveSettings
@@ -36,8 +38,9 @@ COMMANDS = {
     "live": "watch a camera, stream or file until stopped",
     "detect": "find faces or other objects in pictures and videos",
     "classify": "say what whole pictures show",
+    "run": "run a model of another task on pictures and videos",
     "inspect": "tell what a model file is, expects and returns",
-    "models": "list the models that can be had by name, and get them",
+    "models": "list the models that can be had by name, get them, or adopt a file",
     "doctor": "check this machine and say what to mend",
     "verify": "replay a model's stored sample on every runtime here",
     "bench": "measure speed against the bare model",
@@ -254,11 +257,11 @@ def _table(now: StatsSnapshot) -> str:
         f"{n} x {label} ({stage})" for stage, labels in now.counts.items() for label, n in labels.items()
     ]
     lost = [f"{count} {cause}" for cause, count in now.drops.items() if count]
-    zones = [f"zone     {name}: {_plain(dict(counts))}" for name, counts in now.zones.items()]
+    zones = [f"zone     {name}: {plain(dict(counts))}" for name, counts in now.zones.items()]
     return "\n".join(
         [
             f"{now.frames} frames, {now.mean_fps:.1f} fps",
-            _columns(rows),
+            columns(rows),
             f"found    {', '.join(found) or 'nothing'}",
             *zones,
             f"dropped  {', '.join(lost) or 'none'}",
@@ -303,20 +306,26 @@ def _add_detect(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="one JSON object a picture on stdout, nothing else"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write annotated pictures into DIR")
+    add_tiling(parser)
+    add_reading(parser)
     parser.set_defaults(run=_detect)
 
 
 def _detect(options: argparse.Namespace) -> int:
     """Go through all sources; one that fails is told of and the rest still done."""
     from vedette.app import load, make_sink, stage_name
+    from vedette.models.tiles import TiledDetector
     from vedette.stages.detect import Detect
 
     _check(options.min_score, "--min-score", 0.0, 1.0)
     _check(options.threads, "--threads", 1, 64)
     code = 0
     bar = _Progress("detect")
-    detector = load(options.model, min_score=options.min_score, threads=options.threads)
-    with Detect(stage_name(detector), detector) as stage:
+    tiling = tiling_of(options)
+    detector = load(
+        options.model, min_score=options.min_score, threads=options.threads, reading=reading_of(options)
+    )
+    with Detect(stage_name(detector), TiledDetector(detector, tiling) if tiling else detector) as stage:
         sinks = [make_sink(f"images:{options.out}")] if options.out else []
         for source in options.source:
             try:
@@ -348,9 +357,9 @@ def _detect_source(source: str, stage: Any, sinks: Any, bar: _Progress, as_json:
 
 def _line(results: Results) -> str:
     faces = [
-        f"{d.labels[c]} {s:.2f} [{' '.join(f'{v:.0f}' for v in box)}]"
+        f"{name} {s:.2f} [{' '.join(f'{v:.0f}' for v in box)}]"
         for d in results.found.values()
-        for box, s, c in zip(d.xyxy, d.score, d.class_id, strict=True)
+        for box, s, name in zip(d.xyxy, d.score, d.names, strict=True)
     ]
     width, height = results.frame.size_wh
     where = f"{results.frame.source}#{results.frame.index}" if results.frame.index else results.frame.source
@@ -363,30 +372,25 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
     add_classify(parser, say=_print, complain=_complain)
 
 
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    from vedette.task_verbs import add_run
+
+    add_run(parser, say=_print, complain=_complain)
+
+
 # inspect, models, doctor, bench
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="NAME|PATH")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    parser.set_defaults(run=_inspect)
+    from vedette.model_verbs import add_inspect
 
-
-def _inspect(options: argparse.Namespace) -> int:
-    from vedette.app import inspect
-
-    facts = inspect(options.model)
-    if options.json:
-        _print(json.dumps(facts))
-    else:
-        _print(_columns([(key, _plain(value)) for key, value in facts.items()]))
-    return 0
+    add_inspect(parser, say=_print, complain=_complain)
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
     from vedette.verbs_models import add_models
 
-    add_models(parser, say=_print, complain=_complain, progress=_Progress, table=_columns)
+    add_models(parser, say=_print, complain=_complain, progress=_Progress, table=columns)
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
@@ -429,7 +433,7 @@ def _bench(options: argparse.Namespace) -> int:
     )
     bar.clear()
     facts = report.as_dict()
-    _print(json.dumps(facts) if options.json else _columns([(k, _plain(v)) for k, v in facts.items()]))
+    _print(json.dumps(facts) if options.json else columns([(k, plain(v)) for k, v in facts.items()]))
     return 0
 
 
@@ -463,19 +467,3 @@ class _Progress:
         if self._shown:
             print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
             self._shown = False
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_plain, value))
-    return str(value)
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of equal length as aligned text."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,8 @@ from vedette.errors import ModelError
 from vedette.types import TensorSpec
 
 __all__ = [
+    "MEMBER",
+    "SCHEMA",
     "Contract",
     "Golden",
     "InputContract",
@@ -28,10 +30,13 @@ __all__ = [
     "OutputContract",
     "check_tensors",
     "open_model_file",
+    "read_bytes",
 ]
 
 SCHEMA = 1
 MEMBER = "vedette.json"
+COLORS = ("rgb", "bgr", "gray")
+RESIZES = ("letterbox", "letterbox-topleft", "stretch")
 _DAMAGE = (zipfile.BadZipFile, KeyError, zlib.error, OSError, EOFError, RuntimeError)
 """What zipfile raises on a damaged file; RuntimeError where it seems encrypted or packed in an unknown way, and from
 JSON that is nested too deeply."""
@@ -39,7 +44,15 @@ JSON that is nested too deeply."""
 
 @dataclass(frozen=True, slots=True)
 class InputContract:
-    """The picture that a model takes: (1, H, W, 3), real = (pixel - mean) / std per channel."""
+    """The picture that a model takes: (1, H, W, channels), real = (pixel - mean) / std per channel.
+
+    Attributes:
+        size_wh: width and height, pixels; (0, 0) where it takes any size.
+        color: "rgb", "bgr", or "gray" (one channel).
+        resize: how a picture of another size is fitted: "letterbox" keeps its aspect between bars at both sides,
+            "letterbox-topleft" with bars at the right or below, "stretch" fills the input.
+        pad_value: grey level of the bars, 0..255.
+    """
 
     name: str
     size_wh: tuple[int, int]
@@ -48,6 +61,11 @@ class InputContract:
     pad_value: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    @property
+    def channels(self) -> int:
+        """Numbers for each place: 3, or 1 of a grey picture."""
+        return 1 if self.color == "gray" else 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +108,39 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file in memory, whole, with its hash and its contract."""
+    """A model file in memory, whole, with its hash and its contract.
+
+    Attributes:
+        evidence: why the contract is so, in sentences, where it was recognised; empty where the file carries it.
+    """
 
     path: Path
     data: bytes
     sha256: str
     contract: Contract
+    evidence: tuple[str, ...] = ()
 
 
-def open_model_file(path: Path) -> ModelFile:
+def open_model_file(
+    path: Path, *, recognise: Callable[[bytes, Path], tuple[Contract, tuple[str, ...]]] | None = None
+) -> ModelFile:
     """Read and check the model at `path`.
 
+    Args:
+        path: of a `.tflite` file.
+        recognise: says what a file without a contract is, and why; such a file is refused when not given.
+
     Raises:
-        ModelError: it is missing, empty, not TFLite, damaged, or carries no valid contract.
+        ModelError: it is missing, empty, not TFLite, damaged, or carries no valid contract and is not recognised.
     """
-    data = _read(path)
+    data = read_bytes(path)
     if data[4:8] != b"TFL3":
         raise ModelError(f"{path} is not a TFLite model (no 'TFL3' mark at its start). Give a .tflite file.")
+    if (
+        recognise is not None and MEMBER.encode() not in data
+    ):  # a contract that was cut off leaves its name behind
+        contract, evidence = recognise(data, path)
+        return ModelFile(path, data, hashlib.sha256(data).hexdigest(), contract, evidence)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             contract = _parse(json.loads(archive.read(MEMBER)), archive)
@@ -121,7 +155,12 @@ def open_model_file(path: Path) -> ModelFile:
     return ModelFile(path, data, hashlib.sha256(data).hexdigest(), contract)
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Return a model file whole.
+
+    Raises:
+        ModelError: it is missing, empty, or cannot be read.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -172,9 +211,9 @@ def _parse(raw: Any, archive: zipfile.ZipFile) -> Contract:
 
 def _parse_input(raw: dict[str, Any]) -> InputContract:
     width, height = (int(v) for v in raw["size_wh"])
-    if min(width, height) < 1:
+    if min(width, height) < 1 and (width, height) != (0, 0):
         raise ValueError(f"input.size_wh is {width}x{height}")
-    if raw["color"] != "rgb" or raw["resize"] != "letterbox":
+    if raw["color"] not in COLORS or raw["resize"] not in RESIZES:
         raise ValueError(f"input of colour {raw['color']!r} and resize {raw['resize']!r} is not known")
     mean, std = (tuple(float(v) for v in raw[key]) for key in ("mean", "std"))
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
@@ -209,10 +248,11 @@ def check_tensors(contract: Contract, inputs: Sequence[TensorSpec], outputs: Seq
         ModelError: a shape, dtype or name differs.
     """
     width, height = contract.input.size_wh
-    if len(inputs) != 1 or inputs[0].shape != (1, height, width, 3):
+    wanted = (height, width, contract.input.channels)
+    if len(inputs) != 1 or inputs[0].shape[:1] not in ((0,), (1,)) or inputs[0].shape[1:] != wanted:
         got = ", ".join(str(spec.shape) for spec in inputs)
         raise ModelError(
-            f"{contract.name}: the contract promises one input (1, {height}, {width}, 3), the network has {got}."
+            f"{contract.name}: the contract promises one input {(1, *wanted)}, the network has {got}."
         )
     if inputs[0].dtype.name not in ("uint8", "int8", "float32"):
         raise ModelError(

@@ -25,12 +25,14 @@ __all__ = [
     "LineSettings",
     "LiveSettings",
     "StageSettings",
+    "Tiling",
     "TrackSettings",
     "ZoneSettings",
     "dump_zones",
     "load_settings",
     "load_zones",
     "parse_stage",
+    "parse_tiling",
     "parse_zones",
     "read_toml",
     "zone_tables",
@@ -79,6 +81,34 @@ class TrackSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a picture is cut into tiles: columns, rows, and how far neighbours overlap in parts of a tile."""
+
+    columns: int
+    rows: int
+    overlap: float = 0.2
+
+
+MAX_TILES = 64
+
+
+def parse_tiling(text: str, overlap: float | None = None) -> Tiling:
+    """Return the tiling in ``COLUMNSxROWS``, such as ``2x2``, with `overlap` 0..0.8.
+
+    Raises:
+        SettingsError: it is not of that form, or asks for no tiles or too many.
+    """
+    columns, _, rows = text.partition("x")
+    if not (columns.isdecimal() and rows.isdecimal() and 1 <= int(columns) * int(rows) <= MAX_TILES):
+        raise SettingsError(f"tiles is '{text}'; give columns x rows such as 2x2, up to {MAX_TILES} tiles.")
+    if overlap is None:
+        return Tiling(int(columns), int(rows))
+    if not 0 <= overlap <= 0.8:
+        raise SettingsError(f"overlap is {overlap}, allowed is 0 to 0.8 of a tile.")
+    return Tiling(int(columns), int(rows), overlap)
+
+
+@dataclass(frozen=True, slots=True)
 class StageSettings:
     """A stage as asked for: its name, the file it reads, and what to set on it.
 
@@ -88,6 +118,7 @@ class StageSettings:
         min_score: 0..1, the model's own threshold when None.
         threads: of the interpreter; the free cores when None.
         every: of so many frames the detector looks at one.
+        tiles: the detector looks at tiles of the picture too, for small things.
         track: of the stage `track`.
     """
 
@@ -96,10 +127,11 @@ class StageSettings:
     min_score: float | None = None
     threads: int | None = None
     every: int | None = None
+    tiles: Tiling | None = None
     track: TrackSettings = TrackSettings()
 
 
-_DETECT_OPTIONS = {"min_score": (0.0, 1.0), "threads": (1, 64), "every": (1, 1000)}
+_DETECT_OPTIONS = {"min_score": (0.0, 1.0), "threads": (1, 64), "every": (1, 1000), "overlap": (0.0, 0.8)}
 _OPTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "track": {
         "max_age_s": (0.01, 3600.0),
@@ -123,14 +155,22 @@ def parse_stage(text: str) -> StageSettings:
     name, _, model = head.partition("=")
     known = _OPTIONS.get(name, _DETECT_OPTIONS)
     given: dict[str, Any] = {}
-    for key, value in parse_qsl(query, keep_blank_values=True):
+    pairs = dict(parse_qsl(query, keep_blank_values=True))
+    tiles = pairs.pop("tiles", None) if known is _DETECT_OPTIONS else None
+    for key, value in pairs.items():
         if key not in known:
-            raise unknown_name(f"option of stage {name}", key, known)
+            names = [*known, "tiles"] if known is _DETECT_OPTIONS else known
+            raise unknown_name(f"option of stage {name}", key, names)
         given[key] = _number(value, key, *known[key])
         if key in _WHOLE:
             given[key] = _whole(given[key], key)
     if name == "track":
         return StageSettings(name, model or None, track=TrackSettings(**given))
+    overlap = given.pop("overlap", None)
+    if overlap is not None and tiles is None:
+        raise SettingsError("overlap is of tiles; give tiles too, such as tiles=2x2.")
+    if tiles is not None:
+        given["tiles"] = parse_tiling(tiles, overlap)
     return StageSettings(name, model or None, **given)
 
 

@@ -142,8 +142,13 @@ class FakeEngine(Closing):
         self._error = error
         self._lock = threading.Lock()
 
-    def run(self, fill: Callable[[Sequence[NDArray[np.generic]]], None]) -> tuple[Tensor, ...]:
-        """Let `fill` write the inputs and return the answer, checked against `outputs`.
+    def run(
+        self,
+        fill: Callable[[Sequence[NDArray[np.generic]]], None],
+        *,
+        size_wh: tuple[int, int] | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Let `fill` write the inputs, `size_wh` large where they are dynamic, and return the answer.
 
         Raises:
             EngineError: the test asked for it, or the answer is not what `outputs` says.
@@ -151,7 +156,7 @@ class FakeEngine(Closing):
         with self._lock:
             if self._error is not None:
                 raise EngineError(self._error)
-            buffers = [_zeros(s) for s in self.inputs]
+            buffers = [_zeros(s, size_wh) for s in self.inputs]
             fill(buffers)
             self.fed.append(tuple(b.copy() for b in buffers))
             data = self._answer(buffers) if callable(self._answer) else self._answer
@@ -194,8 +199,9 @@ class ListSink(Closing):
         self.closed += 1
 
 
-def _zeros(tensor: TensorSpec) -> NDArray[np.generic]:
-    return np.zeros([size or 1 for size in tensor.shape], tensor.dtype)
+def _zeros(tensor: TensorSpec, size_wh: tuple[int, int] | None = None) -> NDArray[np.generic]:
+    asked = dict(zip((2, 1), size_wh or (1, 1), strict=True))
+    return np.zeros([size or asked.get(i, 1) for i, size in enumerate(tensor.shape)], tensor.dtype)
 
 
 def _tensor(tensor: TensorSpec, data: NDArray[np.generic]) -> Tensor:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from vedette.errors import SettingsError, VedetteError
 
 if TYPE_CHECKING:
-    from vedette.models.classify import Classes, Classifier
-    from vedette.types import Frame
+    from vedette.models.classify import Classifier
+    from vedette.types import Classes, Frame
 
 __all__ = ["add_classify", "add_doctor", "add_verify"]
 
@@ -44,13 +44,16 @@ def add_classify(parser: argparse.ArgumentParser, *, say: Say, complain: Complai
 
 def _classify(say: Say, complain: Complain, options: argparse.Namespace) -> int:
     """Go through all sources; one that fails is told of and the rest still done."""
-    from vedette.app import load_classifier
+    from vedette.app import load_as
+    from vedette.models.classify import Classifier
 
     if options.top < 1 or not 0 <= (options.min_score or 0) <= 1:
         raise SettingsError("--top must be 1 or more, and --min-score 0 to 1.")
     line = _as_json if options.json else _as_text
     code = 0
-    with load_classifier(options.model, min_score=options.min_score, threads=options.threads) as classifier:
+    with load_as(
+        Classifier, options.model, min_score=options.min_score, threads=options.threads
+    ) as classifier:
         for source in options.source:
             try:
                 for frame, classes in _classes(source, classifier, options.top):

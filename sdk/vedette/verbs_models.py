@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from vedette.model_verbs import add_adopt
+
 __all__ = ["add_models"]
 
 Say = Callable[[str], None]
@@ -51,6 +53,8 @@ def add_models(
     parser.set_defaults(run=partial(_list, say, complain, table))
     verbs = parser.add_subparsers(dest="models_command", metavar="VERB")
     _add_pull(verbs.add_parser("pull", help="download known models"), say, complain, progress)
+    text = "store what a .tflite is, as recognised or as you say, inside a copy of it"
+    add_adopt(verbs.add_parser("adopt", help=text, description=f"{text.capitalize()}."), say=say)
 
 
 def _list(say: Say, complain: Complain, table: Table, options: argparse.Namespace) -> int:

@@ -85,17 +85,29 @@ class LiteRTEngine(Closing):
         self.inputs = tuple(_spec(d, names) for d in details[0])
         self.outputs = tuple(_spec(d, names) for d in details[1])
 
-    def run(self, fill: Callable[[Sequence[NDArray[np.generic]]], object]) -> tuple[Tensor, ...]:
+    def run(
+        self,
+        fill: Callable[[Sequence[NDArray[np.generic]]], object],
+        *,
+        size_wh: tuple[int, int] | None = None,
+    ) -> tuple[Tensor, ...]:
         """Let `fill` write into the input buffers, invoke, and return copies of the outputs.
 
         `fill` must not keep the buffers: they belong to the interpreter.
 
+        Args:
+            fill: what writes the inputs.
+            size_wh: what width and height the only input is to have, of a model that takes any. A change plans its
+                memory anew.
+
         Raises:
-            EngineError: the model failed while running, or the engine is closed.
+            EngineError: the model failed while running, does not take that size, or the engine is closed.
         """
         with self._lock:
             if self._interpreter is None:
                 raise EngineError(f"{self._label}: the engine is closed.")
+            if size_wh is not None:
+                self._resize(size_wh)
             fill([self._interpreter.tensor(i)() for i in self._input_ids])
             try:
                 self._interpreter.invoke()
@@ -108,6 +120,20 @@ class LiteRTEngine(Closing):
                 Tensor(spec.name, self._interpreter.get_tensor(i), spec.scale, spec.zero_point)
                 for i, spec in zip(self._output_ids, self.outputs, strict=True)
             )
+
+    def _resize(self, size_wh: tuple[int, int]) -> None:
+        (index,) = self._input_ids
+        shape = list(self._interpreter.tensor(index)().shape)
+        wanted = [shape[0], size_wh[1], size_wh[0], *shape[3:]]
+        if shape == wanted:
+            return
+        try:
+            self._interpreter.resize_tensor_input(index, wanted)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise EngineError(
+                f"{self._label}: the model does not take a picture of {size_wh[0]}x{size_wh[1]}: {_first_line(error)}"
+            ) from error
 
     def invoke(self) -> None:
         """Run the model on whatever its input holds and fetch nothing: the floor that benchmarks compare with."""

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.heads.places import centers, least_raw, logit, real, sigmoid, to_xyxy
-from vedette.ops.boxes import nms
+from vedette.heads.places import centers, logit, real, sigmoid, to_xyxy
+from vedette.ops.boxes import best, nms
+from vedette.ops.quant import least_code
 from vedette.types import Tensor
 
 __all__ = ["decode"]
@@ -42,24 +43,14 @@ def decode(tensors: Sequence[Tensor], strides: Sequence[int], *, min_score: floa
         for i, stride in enumerate(strides)
     ]
     xyxy, logits, class_id = (np.concatenate(column) for column in zip(*levels, strict=True))
-    if len(logits) > MAX_CANDIDATES:  # a hostile or broken picture must not make NMS slow
-        best = np.argpartition(-logits, MAX_CANDIDATES)[:MAX_CANDIDATES]
-        xyxy, logits, class_id = xyxy[best], logits[best], class_id[best]
-    kept = _nms_by_class(xyxy, logits, class_id, nms_iou)
+    few = best(logits, MAX_CANDIDATES)
+    kept = few[nms(xyxy[few], logits[few], iou=nms_iou, class_id=class_id[few])]
     return xyxy[kept], sigmoid(logits[kept]), class_id[kept]
 
 
 def _passing(score: Tensor, box: Tensor, *, stride: int, least_logit: float) -> Found:
     raw: NDArray[Any] = score.data.reshape(-1, score.data.shape[3])
-    places, classes = np.nonzero(raw >= least_raw(score, least_logit))
+    places, classes = np.nonzero(raw >= least_code(score, least_logit))
     logits = real(score, places)[np.arange(len(places)), classes]
     center = centers(places, columns=score.data.shape[2], stride=stride)
     return to_xyxy(real(box, places), center, stride), logits, classes.astype(np.int32)
-
-
-def _nms_by_class(
-    xyxy: NDArray[np.float32], logits: NDArray[np.float32], class_id: NDArray[np.int32], iou: float
-) -> NDArray[np.intp]:
-    """Suppress within each class: the classes are moved apart so far that no box meets one of another."""
-    apart = np.float32(np.ptp(xyxy) + 1) if len(xyxy) else np.float32(0)
-    return nms(xyxy + (class_id * apart)[:, None], logits, iou=iou)

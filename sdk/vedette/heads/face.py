@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.heads.places import MAX_LOG_SIZE, least_raw, logit, real
-from vedette.ops.boxes import blend, nms
+from vedette.heads.places import MAX_LOG_SIZE, logit, real
+from vedette.ops.boxes import best, blend, nms
+from vedette.ops.quant import least_code
 from vedette.types import Tensor
 
 __all__ = ["decode"]
@@ -45,9 +46,7 @@ def decode(
         for i, stride in enumerate(strides)
     ]
     found = np.concatenate(rows)
-    if len(found) > MAX_CANDIDATES:  # a hostile or broken picture must not make NMS slow
-        found = found[np.argpartition(-found[:, 3], MAX_CANDIDATES)[:MAX_CANDIDATES]]
-    xyxy, score, landmarks = _place(found)
+    xyxy, score, landmarks = _place(found[best(found[:, 3], MAX_CANDIDATES)])
     kept = nms(xyxy, score, iou=nms_iou)
     told = np.concatenate([xyxy, landmarks.reshape(-1, 10)], 1)
     mean = blend(told, xyxy, score, kept=kept, iou=BLEND_IOU)
@@ -59,7 +58,7 @@ def _passing(
 ) -> NDArray[np.float32]:
     """Return (n, 18) of the places that pass: x and y of their centres, stride, logit, four of box, ten of points."""
     raw: NDArray[Any] = score.data.reshape(-1)
-    places = np.flatnonzero(raw >= least_raw(score, least_logit))
+    places = np.flatnonzero(raw >= least_code(score, least_logit))
     rows = np.empty((len(places), 18), np.float32)
     if len(places):
         row, column = np.divmod(places, score.data.shape[2])

@@ -11,9 +11,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette.ops.quant import to_real
 from vedette.types import Tensor
 
-__all__ = ["centers", "least_raw", "logit", "real", "sigmoid", "to_xyxy"]
+__all__ = ["centers", "logit", "real", "sigmoid", "to_xyxy"]
 
 MAX_LOG_SIZE = 6.0
 
@@ -31,17 +32,9 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return one / (one + np.exp(np.minimum(-logits, np.float32(88))))
 
 
-def least_raw(score: Tensor, least_logit: float) -> float:
-    """Return the least raw value of the score tensor that reaches `least_logit`."""
-    if score.scale <= 0 or not math.isfinite(least_logit):
-        return least_logit
-    return math.ceil(least_logit / score.scale + score.zero_point - 1e-6)
-
-
 def real(tensor: Tensor, places: NDArray[np.intp]) -> NDArray[np.float32]:
     """Return (n, channels) real values of a (1, h, w, channels) map at flat `places` (n,)."""
-    raw = tensor.data.reshape(-1, tensor.data.shape[-1])[places].astype(np.float32)
-    return raw if tensor.scale <= 0 else (raw - np.float32(tensor.zero_point)) * np.float32(tensor.scale)
+    return to_real(tensor.data.reshape(-1, tensor.data.shape[-1])[places], tensor)
 
 
 def centers(places: NDArray[np.intp], *, columns: int, stride: int) -> NDArray[np.float32]:

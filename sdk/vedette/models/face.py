@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
-from vedette.contract import Contract
-from vedette.heads import face
-from vedette.models.maps import MapDetector, check_image
+from vedette.contract import ModelFile
+from vedette.models.maps import BoxDetector
+from vedette.models.network import check_image
+from vedette.models.readers import FACE_READERS
 from vedette.ops.images import Letterbox
-from vedette.types import Faces, Tensor
+from vedette.types import Engine, Faces, Tensor
 
 __all__ = ["FaceDetector", "check_image"]
 
 
-class FaceDetector(MapDetector[Faces]):
-    """Faces with five landmarks each; see `vedette.models.maps.MapDetector`."""
+class FaceDetector(BoxDetector[Faces]):
+    """Faces with five landmarks each; see `vedette.models.task.PictureModel`."""
 
-    head: ClassVar[str] = "face"
+    heads: ClassVar = tuple(FACE_READERS)
     finds: ClassVar[str] = "face"
 
-    @staticmethod
-    def maps(contract: Contract) -> Mapping[str, int]:
-        """Return the outputs for each stride, in order: role -> channels."""
-        return {"score": 1, "box": 4, "points": 10}
+    def __init__(self, engine: Engine, model: ModelFile, *, min_score: float | None = None) -> None:
+        super().__init__(engine, model, min_score=min_score)
+        self._read = FACE_READERS[str(model.contract.head["type"])](model, self.outputs)
 
     def decode(self, tensors: tuple[Tensor, ...], box: Letterbox, shape_hw: tuple[int, int]) -> Faces:
         """Return the faces that raw outputs tell of, in pixels of the picture; landmarks may lie outside."""
-        xyxy, score, landmarks = face.decode(
-            tensors, self._strides, min_score=self.min_score, nms_iou=self._nms_iou
-        )
+        xyxy, score, landmarks = self._read(tensors, self.min_score)
         limits = np.array((*shape_hw[::-1], *shape_hw[::-1]), np.float32)
         n = len(score)
         return Faces(

@@ -8,12 +8,16 @@ from typing import Any, Protocol
 from vedette.contract import ModelFile
 from vedette.models.classify import Classifier
 from vedette.models.detect import Detector
+from vedette.models.embed import Embedder
 from vedette.models.face import FaceDetector
-from vedette.models.maps import MapDetector, golden_answer
+from vedette.models.images import ImageToImage
+from vedette.models.maps import BoxDetector, golden_answer
+from vedette.models.pose import PoseEstimator
 from vedette.models.raw import RawNetwork
+from vedette.models.segment import Segmenter
 from vedette.types import Engine, Image, ModelInfo
 
-__all__ = ["HEADS", "Replayer", "open_replayer", "record"]
+__all__ = ["HEADS", "TASKS", "Replayer", "open_replayer", "record"]
 
 TOLERANCE_PX = 2.0
 TOLERANCE_SCORE = 0.05
@@ -29,20 +33,26 @@ class Replayer(Protocol):
         ...
 
 
+TASKS = (FaceDetector, Detector, Classifier, Segmenter, PoseEstimator, ImageToImage, Embedder)
+"""All models that read a head."""
+
 HEADS: Mapping[str, Callable[[Engine, ModelFile], Replayer]] = {
-    "face": FaceDetector,
-    "detect": Detector,
-    "classify": Classifier,
+    head: task for task in TASKS for head in task.heads
 }
 """Type of the contract's head -> the model that decodes it; the raw outputs are compared where there is none."""
 
 
 def open_replayer(engine: Engine, model: ModelFile) -> Replayer:
-    """Return the model of `model`'s task on `engine`; whoever opened the engine closes it.
+    """Return what replays `model`'s golden sample on `engine`: raw outputs where those are stored, else its head.
+
+    Whoever opened the engine closes it.
 
     Raises:
         ModelError: the network does not keep its contract.
     """
+    golden = model.contract.golden
+    if golden is not None and golden.outputs:
+        return RawNetwork(engine, model)
     return HEADS.get(str(model.contract.head.get("type")), RawNetwork)(engine, model)
 
 
@@ -58,6 +68,6 @@ def record(engine: Engine, model: ModelFile, picture: Image) -> dict[str, Any]:
         "tolerance_score": TOLERANCE_SCORE,
         "detections": [],
     }
-    if isinstance(found, MapDetector):
+    if isinstance(found, BoxDetector):
         return {**stored, "detections": golden_answer(found.detect(picture))}
     return {**stored, "outputs": RawNetwork(engine, model).answer(picture)}

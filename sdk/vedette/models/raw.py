@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vedette.contract import ModelFile, check_tensors
 from vedette.errors import ModelError, VedetteError
-from vedette.ops.quant import fill_input
+from vedette.models.network import Network
 from vedette.sources.images import decode_image
-from vedette.types import Closing, Engine, Image, ModelInfo, Tensor
+from vedette.types import Image, Tensor
 
 __all__ = ["RawNetwork"]
 
@@ -20,18 +18,8 @@ STORED_VALUES = 64
 TOLERANCE = 0.05  # of an output's spread: a dozen int8 codes; runtimes differ by one or two
 
 
-class RawNetwork(Closing):
-    """One model on one engine, without a head.
-
-    Raises:
-        ModelError: the network does not keep its contract.
-    """
-
-    def __init__(self, engine: Engine, model: ModelFile) -> None:
-        check_tensors(model.contract, engine.inputs, engine.outputs)
-        self.model, self.engine = model, engine
-        contract = model.contract
-        self.info = ModelInfo(contract.name, contract.version, model.sha256, engine.name)
+class RawNetwork(Network):
+    """One model on one engine, without a head; see `vedette.models.network.Network`."""
 
     def answer(self, image: Image) -> dict[str, dict[str, Any]]:
         """Return for each output its ``spread`` (largest less smallest real value) and `STORED_VALUES` of its values.
@@ -39,13 +27,7 @@ class RawNetwork(Closing):
         Args:
             image: (H, W, 3) uint8 RGB of any size.
         """
-        spec, contract = self.engine.inputs[0], self.model.contract.input
-
-        def fill(buffers: Sequence[NDArray[np.generic]]) -> None:
-            fill_input(image, buffers[0], spec, contract)
-
-        tensors = self.engine.run(fill)
-        return {tensor.name: _summary(tensor) for tensor in tensors}
+        return {tensor.name: _summary(tensor) for tensor in self.infer(image)[0]}
 
     def replay_golden(self) -> str:
         """Run the model on its own stored picture and compare with its stored answer; return what was compared.
@@ -65,10 +47,6 @@ class RawNetwork(Closing):
                 f"sample in {worst} (allowed {TOLERANCE:.0%}). The runtime or the file is broken; reinstall both."
             )
         return f"{len(found)} output(s), off by {off[worst]:.2%} of their spread"
-
-    def close(self) -> None:
-        """Close the engine."""
-        self.engine.close()
 
 
 def _summary(tensor: Tensor) -> dict[str, Any]:

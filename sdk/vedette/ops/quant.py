@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import functools
+from typing import Any, cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vedette.contract import InputContract
-from vedette.ops.images import Letterbox, letterbox, letterbox_geometry
-from vedette.types import Image, TensorSpec
+from vedette.ops.images import Letterbox, letterbox, letterbox_geometry, write_into
+from vedette.types import Image, Tensor, TensorSpec
 
-__all__ = ["fill_input", "takes_pixels"]
+__all__ = ["fill_input", "least_code", "takes_pixels", "to_real"]
+
+_TO_MODEL = {"bgr": cv2.COLOR_RGB2BGR, "gray": cv2.COLOR_RGB2GRAY}
+
+
+def to_real(codes: NDArray[np.generic], tensor: Tensor) -> NDArray[np.float32]:
+    """Return the real values of some of a tensor's `codes`, float32, any shape."""
+    raw = codes.astype(np.float32)
+    return raw if tensor.scale <= 0 else (raw - np.float32(tensor.zero_point)) * np.float32(tensor.scale)
+
+
+def least_code(tensor: Tensor, value: float) -> float:
+    """Return the least of a tensor's codes whose real value reaches `value`, so that codes are compared as they are."""
+    if tensor.scale <= 0 or not np.isfinite(value):
+        return value
+    return float(np.ceil(value / tensor.scale + tensor.zero_point - 1e-6))
 
 
 @functools.lru_cache(64)  # asked for every frame
@@ -19,13 +36,14 @@ def takes_pixels(spec: TensorSpec, contract: InputContract) -> bool:
     """Tell whether a quantized input's codes are the pixels themselves (uint8), or pixels - 128 (int8).
 
     True where (pixel - mean) / std, quantized with the input's scale and zero point, gives the pixel back within half
-    a step for every pixel 0..255 and channel.
+    a step for every pixel 0..255 and channel. An integer input without a scale holds real values: scale 1, zero 0.
     """
-    if spec.dtype.name not in ("uint8", "int8") or spec.scale <= 0:
+    if spec.dtype.name not in ("uint8", "int8"):
         return False
+    scale, zero_point = (spec.scale, spec.zero_point) if spec.scale > 0 else (1.0, 0)
     shift = 128 if spec.dtype.name == "int8" else 0
     pixels = np.array([0.0, 255.0])[:, None]
-    codes = (pixels - contract.mean) / contract.std / spec.scale + spec.zero_point + shift
+    codes = (pixels - contract.mean) / contract.std / scale + zero_point + shift
     return bool(np.abs(codes - pixels).max() < 0.5)
 
 
@@ -37,19 +55,25 @@ def fill_input(
     *,
     fitted: Image | None = None,
 ) -> Letterbox:
-    """Write `image` into an interpreter's input `buffer` (1, H, W, 3) and return where it lies.
+    """Write `image` into an interpreter's input `buffer` (1, H, W, channels) and return where it lies.
 
-    The picture is resized straight into the buffer; only inputs that do not take pixels need a second buffer. Where the
-    caller holds what `letterbox` makes of it, that is copied.
+    The picture is resized straight into the buffer; only inputs that do not take pixels, or take grey ones, need a
+    second buffer. Where the caller holds what `letterbox` makes of it, that is copied.
     """
     target = buffer[0]
-    pixels = target.view(np.uint8) if takes_pixels(spec, contract) else None
+    direct = takes_pixels(spec, contract)
+    pixels = target.view(np.uint8) if direct else None
     if fitted is None:
-        fitted, box = letterbox(image, contract.size_wh, pad_value=contract.pad_value, out=pixels)
+        out = pixels if contract.color != "gray" else None
+        fitted, box = letterbox(
+            image, contract.size_wh, pad_value=contract.pad_value, resize=contract.resize, out=out
+        )
     else:
-        box = letterbox_geometry((image.shape[0], image.shape[1]), contract.size_wh)
+        box = letterbox_geometry((image.shape[0], image.shape[1]), contract.size_wh, contract.resize)
+    fitted = _recolor(fitted, contract.color, out=pixels)
     if pixels is None:
-        target[...] = _quantize(fitted, spec, contract)
+        table = _table(spec, contract)
+        write_into(target, lambda dst: cv2.LUT(cast(Any, fitted), table, dst=cast(Any, dst)))
     elif spec.dtype.name == "int8":
         np.bitwise_xor(fitted, 128, out=pixels)  # pixel - 128 in two's complement
     elif fitted is not pixels:
@@ -57,12 +81,25 @@ def fill_input(
     return box
 
 
-def _quantize(picture: Image, spec: TensorSpec, contract: InputContract) -> NDArray[np.float32]:
-    """Return the input's codes, whole numbers within its dtype, or real numbers where it is not quantized."""
-    mean, std = np.array(contract.mean, np.float32), np.array(contract.std, np.float32)
-    real: NDArray[np.float32] = (picture.astype(np.float32) - mean) / std
-    if spec.scale <= 0:
-        return real
+def _recolor(picture: Image, color: str, *, out: Image | None) -> Image:
+    """Return an RGB `picture` as (h, w, channels) in a model's `color`, in `out` where that is given."""
+    if color == "rgb":
+        return picture
+    target = out if out is not None else np.empty((*picture.shape[:2], 1 if color == "gray" else 3), np.uint8)
+    write_into(target, lambda dst: cv2.cvtColor(picture, _TO_MODEL[color], dst=dst))
+    return target
+
+
+@functools.lru_cache(16)
+def _table(spec: TensorSpec, contract: InputContract) -> NDArray[Any]:
+    """Return what a pixel 0..255 of each channel is in the input's dtype: (1, 256, channels)."""
+    channels = contract.channels
+    mean, std = (np.array(v[:channels], np.float32) for v in (contract.mean, contract.std))
+    real = (np.arange(256, dtype=np.float32)[:, None] - mean) / std
+    if spec.dtype.kind == "f":
+        return real[None].astype(spec.dtype)
+    scale, zero_point = (spec.scale, spec.zero_point) if spec.scale > 0 else (1.0, 0)
     limits = np.iinfo(spec.dtype.name)
-    codes: NDArray[np.float32] = np.rint(real / np.float32(spec.scale)) + np.float32(spec.zero_point)
-    return np.clip(codes, limits.min, limits.max)
+    codes = np.rint(real / np.float32(scale)) + np.float32(zero_point)
+    table: NDArray[Any] = np.clip(codes, limits.min, limits.max)[None].astype(spec.dtype)
+    return table
