@@ -33,7 +33,7 @@ FPN: Mapping[str, Any] = {
 }
 """TF Object Detection API, multiscale_anchor_generator, as in SSD MobileNet FPN-Lite."""
 
-EFFICIENTDET: Mapping[str, Any] = {**FPN, "anchor_scale": 3.0, "scales_per_octave": 3}
+EFFICIENTDET: Mapping[str, Any] = {**FPN, "kind": "efficientdet", "anchor_scale": 3.0, "scales_per_octave": 3}
 """AutoML's EfficientDet-Lite; Lite3 (512) and Lite4 (640) have an anchor scale of 4."""
 
 SCALES = {"SSD": [10.0, 10.0, 5.0, 5.0], "SSD FPN-Lite": [10.0, 10.0, 5.0, 5.0], "EfficientDet": [1.0] * 4}
