@@ -29,7 +29,6 @@ from vedette.stages.track import Track
 from vedette.stages.zone_file import FileZones
 from vedette.stages.zones import Zones
 from vedette.types import Results, Sink, Source, Stage
-from vedette.zoo import bundled
 
 __all__ = [
     "STAGES",
@@ -153,10 +152,6 @@ def stage_name(detector: FaceDetector | Detector) -> str:
 
 def _detect(settings: StageSettings, default: str) -> Detect:
     """Make the stage `settings.name`, whose model is the bundled `default` where none is given."""
-    if settings.model is None and default not in bundled():
-        raise SettingsError(
-            f"no model for {settings.name} is bundled; name one: {settings.name}=FILE.tflite."
-        )
     detector = load(settings.model or default, min_score=settings.min_score, threads=settings.threads)
     if stage_name(detector) != settings.name:
         detector.close()

@@ -66,7 +66,9 @@ def job(settings: Settings) -> Job:
 
     photos, backgrounds = read_faces(settings.data, split="train"), face_free_photos(settings.data)
     mistakes = _mistakes(settings.init, settings.input, photos, backgrounds) if settings.init else []
-    photos += read_boxes(settings.more) if settings.more else []  # what is missed there may be faces not labelled
+    photos += (
+        read_boxes(settings.more) if settings.more else []
+    )  # what is missed there may be faces not labelled
     scenes = Scenes(photos, backgrounds, settings.size, mistakes)
     places = anchors((settings.size, settings.size), STRIDES)
 
