@@ -22,11 +22,13 @@ MAX_FILE_BYTES = 1_500_000
 PUBLIC = [
     "Detections",
     "FaceDetector",
+    "FaceEmbedder",
     "Faces",
     "Frame",
     "Results",
     "VedetteError",
     "load",
+    "load_embedder",
     "open",
     "read_image",
     "run",

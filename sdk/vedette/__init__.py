@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vedette.app import load, open, run
+    from vedette.app import load, load_embedder, open, run
     from vedette.errors import VedetteError
+    from vedette.models.embed import FaceEmbedder
     from vedette.models.face import FaceDetector
     from vedette.sources.images import read_image
     from vedette.types import Detections, Faces, Frame, Results
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Detections": "vedette.types",
     "FaceDetector": "vedette.models.face",
+    "FaceEmbedder": "vedette.models.embed",
     "Faces": "vedette.types",
     "Frame": "vedette.types",
     "Results": "vedette.types",
     "VedetteError": "vedette.errors",
     "load": "vedette.app",
+    "load_embedder": "vedette.app",
     "open": "vedette.app",
     "read_image": "vedette.sources.images",
     "run": "vedette.app",
@@ -38,11 +41,13 @@ _HOMES = {
 __all__ = [
     "Detections",
     "FaceDetector",
+    "FaceEmbedder",
     "Faces",
     "Frame",
     "Results",
     "VedetteError",
     "load",
+    "load_embedder",
     "open",
     "read_image",
     "run",

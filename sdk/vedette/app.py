@@ -14,6 +14,7 @@ from vedette.engines.litert import LiteRTEngine
 from vedette.errors import ModelError, SettingsError, unknown_name
 from vedette.models.classify import Classifier
 from vedette.models.detect import Detector
+from vedette.models.embed import FaceEmbedder
 from vedette.models.face import FaceDetector
 from vedette.models.golden import open_replayer
 from vedette.settings import StageSettings, load_zones, parse_stage
@@ -31,6 +32,7 @@ __all__ = [
     "inspect",
     "load",
     "load_classifier",
+    "load_embedder",
     "make_sink",
     "make_stage",
     "open",
@@ -93,6 +95,17 @@ def load_classifier(
     engine = LiteRTEngine(file.data, label=str(file.path), threads=threads)
     try:
         return Classifier(engine, file, min_score=min_score)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def load_embedder(model: str | Path, *, threads: int | None = None) -> FaceEmbedder:
+    """Load a model that turns faces into embeddings; arguments and errors as those of `load`."""
+    file = open_model_file(find(model))
+    engine = LiteRTEngine(file.data, label=str(file.path), threads=threads)
+    try:
+        return FaceEmbedder(engine, file)
     except BaseException:
         engine.close()
         raise
