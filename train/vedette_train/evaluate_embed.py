@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pairs", "accept_above", "cosines", "draw_pairs", "equal_error", "fold_accuracy", "roc", "verification"]
+__all__ = [
+    "Pairs",
+    "accept_above",
+    "cosines",
+    "draw_pairs",
+    "equal_error",
+    "fold_accuracy",
+    "roc",
+    "verification",
+]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -80,7 +89,9 @@ def _best_threshold(genuine: Floats, impostor: Floats) -> float:
     if not len(genuine):
         return 0.0
     levels = np.sort(np.concatenate([genuine, impostor]))
-    right = len(genuine) - np.searchsorted(np.sort(genuine), levels) + np.searchsorted(np.sort(impostor), levels)
+    right = (
+        len(genuine) - np.searchsorted(np.sort(genuine), levels) + np.searchsorted(np.sort(impostor), levels)
+    )
     return float(levels[int(np.argmax(right))])
 
 

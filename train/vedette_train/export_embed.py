@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +15,18 @@ from vedette.errors import VedetteError
 from vedette.ops.faces import ALIGNED_SIZE, align
 from vedette.types import Image
 from vedette_train.artefacts import write_golden, write_references
-from vedette_train.data.embed import (
-    LabelledFace,
-    TeacherSpace,
-    read_descriptors,
-    read_found,
-    read_labelled,
-    teacher_space,
-)
-from vedette_train.data.face_views import MEAN, STD, hardened, normalized, seen_anew
+from vedette_train.data.embed import LabelledFace, read_labelled
+from vedette_train.data.face_views import MEAN, STD, hardened, normalized
+from vedette_train.data.lessons import Lessons, read_lessons
 from vedette_train.data.pictures import leave_out_broken, read_rgb
 from vedette_train.evaluate_embed import accept_above, cosines, draw_pairs, verification
 from vedette_train.folder import kept_network
-from vedette_train.job import Example
 from vedette_train.models.embed import embed_network
 
 if TYPE_CHECKING:
     from vedette_train.recipes.embed import Settings
 
-__all__ = ["FloatEmbedder", "Lessons", "Measure", "aligned_faces", "examples", "export_embedder", "read_lessons"]
+__all__ = ["FloatEmbedder", "Measure", "export_embedder"]
 
 Floats = NDArray[np.float32]
 
@@ -51,77 +42,7 @@ TRAINING_DATA = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Lessons:
-    """All that is learned from.
-
-    Attributes:
-        faces: n of them.
-        points: for each (k, 5, 2), the labelled landmarks and those that a detector found, where it did.
-        wanted: (n, d) unit length, where the embeddings are to lie.
-        identity: (n,) int32, row of `prototypes`; a face of somebody unknown is an identity of its own.
-        prototypes: (k, d) unit length.
-        space: what `wanted` was placed by.
-    """
-
-    faces: Sequence[LabelledFace]
-    points: Sequence[Floats]
-    wanted: Floats
-    identity: NDArray[np.int32]
-    prototypes: Floats
-    space: TeacherSpace
-
-
-def read_lessons(data: Path, *, found: Path | None, together: float) -> Lessons:
-    """Return the faces of the train splits with what the teacher says of them.
-
-    Args:
-        data: the folder that holds ``faces/``.
-        found: what ``vedette detect --json`` said of the photos, or None.
-        together: share of the way that each photo's wanted place is moved to the mean of its person's, 0..1.
-
-    Raises:
-        VedetteError: a file is missing or malformed, or a face has no descriptor.
-    """
-    faces, told = [], {}
-    for name in ("people", "web"):
-        faces += read_labelled(data, name, split="train")
-        told |= read_descriptors(data, name)
-    missing = [face.file for face in faces if face.file not in told]
-    if missing:
-        raise VedetteError(f"the teacher says nothing of {len(missing)} faces in {data}, such as {missing[0]}.")
-    descriptors = np.stack([told[face.file] for face in faces])
-    space = teacher_space(descriptors)
-    placed = space.place(descriptors)
-    _, identity = np.unique([face.person or f"/{face.file}" for face in faces], return_inverse=True)
-    prototypes = np.zeros((identity.max() + 1, placed.shape[1]), np.float32)
-    np.add.at(prototypes, identity, placed)
-    prototypes = _unit(prototypes)
-    wanted = _unit((1 - together) * placed + together * prototypes[identity])
-    marks = {} if found is None else read_found(found, faces)
-    points = [np.stack([face.points, *([marks[face.file]] if face.file in marks else [])]) for face in faces]
-    return Lessons(faces, points, wanted, identity.astype(np.int32), prototypes, space)
-
-
-def _unit(rows: Floats) -> Floats:
-    found: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return found
-
-
-def examples(lessons: Lessons, *, hardness: float) -> Callable[[np.random.Generator], Example]:
-    """Return what draws an example: a face seen anew, and where its embedding is to lie."""
-
-    def example(rng: np.random.Generator) -> Example:
-        i = int(rng.integers(len(lessons.faces)))
-        points = lessons.points[i]
-        image = read_rgb(lessons.faces[i].path)
-        face = seen_anew(image, points[int(rng.integers(len(points)))], rng, hardness=hardness)
-        return normalized(face), {"wanted": lessons.wanted[i], "identity": lessons.identity[i]}
-
-    return leave_out_broken(example, pictures=len(lessons.faces))
-
-
-def aligned_faces(faces: Sequence[LabelledFace]) -> Image:
+def _aligned_faces(faces: Sequence[LabelledFace]) -> Image:
     """Return (n, 112, 112, 3) uint8, aligned by the labelled landmarks.
 
     Raises:
@@ -161,7 +82,9 @@ class Measure:
         self._faces = [face for face in val if face.person in asked]
         self._pairs = draw_pairs([face.person for face in self._faces])
         if not len(self._pairs.genuine) or not len(self._pairs.impostor):
-            raise VedetteError(f"{data}: faces/people.csv needs two people of the split 'val', one with two photos.")
+            raise VedetteError(
+                f"{data}: faces/people.csv needs two people of the split 'val', one with two photos."
+            )
         self._aligned: Image | None = None
 
     def __call__(self, network: keras.Model) -> Mapping[str, float]:
@@ -171,7 +94,7 @@ class Measure:
     def scores(self, network: keras.Model) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the cosines of genuine and of impostor pairs."""
         if self._aligned is None:
-            self._aligned = aligned_faces(self._faces)
+            self._aligned = _aligned_faces(self._faces)
         embeddings = FloatEmbedder(network).embed_aligned(self._aligned)
         return cosines(embeddings, self._pairs.genuine), cosines(embeddings, self._pairs.impostor)
 
@@ -198,14 +121,7 @@ def export_embedder(settings: Settings, run: Path) -> dict[str, Any]:
     np.savez_compressed(run / "calibration.npz", images=calibration)
     write_references(run, calibration[2 : 2 + REFERENCES], normalized)
     write_golden(run)
-    _align_golden(run / "golden.png")
     return contract
-
-
-def _align_golden(path: Path) -> None:
-    """Bring the golden picture to the network's size: its raw output is compared, whatever it shows."""
-    picture = cv2.resize(cv2.imread(str(path)), (ALIGNED_SIZE, ALIGNED_SIZE), interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(path), picture)
 
 
 def _contract(settings: Settings, threshold: float) -> dict[str, Any]:

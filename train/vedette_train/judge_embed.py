@@ -1,4 +1,4 @@
-"""Judge a converted embedder on people of the val split: ``python -m vedette_train.judge_embed MODEL.tflite --data DIR``.
+"""Judge a converted embedder on people of val: ``python -m vedette_train.judge_embed MODEL.tflite --data DIR``.
 
 The model runs in the SDK, as on a device, on faces that are aligned by the labelled landmarks. The last line printed is
 a JSON object of figures, larger is better.
@@ -11,6 +11,8 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 import vedette
 from vedette_train.data.embed import LabelledFace, read_labelled
@@ -35,8 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _judge(model: Path, faces: Sequence[LabelledFace]) -> dict[str, float]:
-    import numpy as np
-
     pairs = draw_pairs([face.person for face in faces])
     with vedette.load_embedder(model) as embedder:
         rows = [embedder.embed(read_rgb(face.path), face.points[None]) for face in faces]

@@ -44,7 +44,9 @@ class FaceEmbedder(Closing):
         check_tensors(contract, engine.inputs, engine.outputs)
         shapes = [spec.shape for spec in engine.outputs]
         if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] < 2:
-            raise ModelError(f"{model.path}: the outputs are {shapes}, an embedder has one (1, d). Convert it again.")
+            raise ModelError(
+                f"{model.path}: the outputs are {shapes}, an embedder has one (1, d). Convert it again."
+            )
         if contract.input.size_wh != (ALIGNED_SIZE, ALIGNED_SIZE):
             raise ModelError(
                 f"{model.path} takes {contract.input.size_wh[0]}x{contract.input.size_wh[1]}, aligned faces are "
@@ -110,6 +112,8 @@ def _unit(raw: Tensor) -> Floats:
         real = (real - np.float32(raw.zero_point)) * np.float32(raw.scale)
     norm = float(np.linalg.norm(real))
     if not 0 < norm < np.inf:
-        raise ModelError(f"the embedder answered a vector of length {norm}; the model is broken, convert it again.")
+        raise ModelError(
+            f"the embedder answered a vector of length {norm}; the model is broken, convert it again."
+        )
     found: Floats = real / np.float32(norm)
     return found

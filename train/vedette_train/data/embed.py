@@ -8,6 +8,7 @@ mirror image.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,22 @@ from numpy.typing import NDArray
 from vedette.errors import VedetteError
 from vedette_train.data.faces import POINTS, label_rows
 
-__all__ = ["LabelledFace", "TeacherSpace", "read_descriptors", "read_found", "read_labelled", "teacher_space"]
+__all__ = [
+    "LabelledFace",
+    "TeacherSpace",
+    "nearest",
+    "read_descriptors",
+    "read_found",
+    "read_labelled",
+    "teacher_space",
+]
 
 Floats = NDArray[np.float32]
 Descriptors = Mapping[str, Floats]
 
-SHRINK = 0.15  # each axis is divided by its variance to this power; .5 would make noise as large as what tells faces apart
+SHRINK = 0.15  # each axis is divided by its variance to this power; at .5 noise would weigh as much as faces
 CONSTANT = 1.0  # length of the constant part over the mean length of the rest
-NEAR = 0.5  # of the distance between the eyes: how far found landmarks may be from the labelled ones, on average
+NEAR = 0.5  # of the distance between the eyes: how far found landmarks may lie, on average
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,9 +85,9 @@ def read_descriptors(root: Path, name: str) -> Descriptors:
         with np.load(path) as stored:
             pairs = np.stack([stored["descriptor"], stored["mirrored"]], 1).astype(np.float32)
             return dict(zip(map(str, stored["files"]), pairs, strict=True))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise VedetteError(
-            f"{path} is no .npz with 'files', 'descriptor' and 'mirrored': {error}. Store a teacher's descriptors there."
+            f"{path} is no .npz with 'files', 'descriptor' and 'mirrored': {error}. Store a teacher's words there."
         ) from error
 
 
@@ -116,7 +125,9 @@ def teacher_space(descriptors: Floats) -> TeacherSpace:
     matrix = (axes * even) @ axes.T
     length = float(np.sqrt((((one - mean) @ matrix) ** 2).sum(1).mean()))
     constant = axes[:, 0] * CONSTANT
-    return TeacherSpace(mean.astype(np.float32), (matrix / length).astype(np.float32), constant.astype(np.float32))
+    return TeacherSpace(
+        mean.astype(np.float32), (matrix / length).astype(np.float32), constant.astype(np.float32)
+    )
 
 
 def read_found(path: Path, faces: Sequence[LabelledFace]) -> dict[str, Floats]:
@@ -124,12 +135,13 @@ def read_found(path: Path, faces: Sequence[LabelledFace]) -> dict[str, Floats]:
 
     Args:
         path: what ``vedette detect --json`` printed for the photos, one JSON object a line.
-        faces: the labelled ones; of several faces in a photo the nearest counts, none where all are farther than `NEAR`.
+        faces: the labelled ones; of several faces in a photo the nearest counts, none beyond `NEAR`.
 
     Raises:
         VedetteError: it cannot be read or holds something else.
     """
-    known, found = {str(face.path.resolve()): face for face in faces}, {}
+    known = {str(face.path.resolve()): face for face in faces}
+    found: dict[str, Floats] = {}
     try:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
@@ -137,14 +149,15 @@ def read_found(path: Path, faces: Sequence[LabelledFace]) -> dict[str, Floats]:
                 face = known.get(str(Path(record["source"]).resolve()))
                 marks = [d["landmarks"] for d in record["detections"] if "landmarks" in d]
                 if face is not None and marks:
-                    best = _nearest(np.array(marks, np.float32), face.points)
-                    found.update({} if best is None else {face.file: best})
+                    best = nearest(np.array(marks, np.float32), face.points)
+                    found |= {} if best is None else {face.file: best}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise VedetteError(f"{path} does not hold what `vedette detect --json` prints: {error}.") from error
     return found
 
 
-def _nearest(marks: Floats, points: Floats) -> Floats | None:
+def nearest(marks: Floats, points: Floats) -> Floats | None:
+    """Return the one of (n, 5, 2) `marks`, n >= 1, nearest to (5, 2) labelled `points`; None beyond `NEAR`."""
     off = np.linalg.norm(marks - points, axis=2).mean(1)
     best = int(np.argmin(off))
     return marks[best] if off[best] <= NEAR * np.linalg.norm(points[1] - points[0]) else None

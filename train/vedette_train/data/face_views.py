@@ -18,7 +18,10 @@ MEAN, STD = 128.0, 128.0
 """As the quantized MobileNets have them, so that the body can be one of them."""
 
 # The bundled detector's landmarks are off by 8 % of the distance between the eyes on photos labelled by hand.
-POINT_JITTER, SHIFT_JITTER = 0.05, 0.04  # standard deviations in distances between the eyes: each point, all of them
+POINT_JITTER, SHIFT_JITTER = (
+    0.05,
+    0.04,
+)  # standard deviations in distances between the eyes: each point, all of them
 SCALE_JITTER, TURN_JITTER_DEG = 0.05, 4.0
 
 SMALL_PX = (24, 80)  # side of the aligned face when it was far away; 28 px is a face 24 px high

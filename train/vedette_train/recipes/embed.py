@@ -25,7 +25,7 @@ class Settings(FitSettings):
         backbone: what the body begins with, see `vedette_train.backbone.open_backbone`; a small body from nothing when
             not given.
         width: channels of the small body and of the last layers, over what they have by themselves.
-        found: what ``vedette detect --json`` printed for the photos; its landmarks are learned with beside the labelled.
+        found: what ``vedette detect --json`` printed for the photos: landmarks to learn with beside the labelled.
         hardness: share of the examples that are made dark, small, blurred, noisy or half hidden, 0..1.
         together: how far each photo's wanted place is moved to the mean of its person's, 0..1.
         relation: weight of the cosines within a batch; the distance from the teacher counts 1.
@@ -85,7 +85,8 @@ def job(settings: Settings) -> Job:
     """
     from keras import ops
 
-    from vedette_train.export_embed import Measure, examples, read_lessons
+    from vedette_train.data.lessons import examples, read_lessons
+    from vedette_train.export_embed import Measure
     from vedette_train.job import Job
     from vedette_train.losses.embed import Weights, embed_loss
     from vedette_train.models.embed import embed_network
