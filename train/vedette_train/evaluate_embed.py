@@ -92,7 +92,8 @@ def _best_threshold(genuine: Floats, impostor: Floats) -> float:
     right = (
         len(genuine) - np.searchsorted(np.sort(genuine), levels) + np.searchsorted(np.sort(impostor), levels)
     )
-    return float(levels[int(np.argmax(right))])
+    best = int(np.argmax(right))
+    return float(levels[max(best - 1, 0)] + levels[best]) / 2  # in the middle: the best level is itself a score
 
 
 def roc(genuine: Floats, impostor: Floats, rates: Sequence[float]) -> list[tuple[float, float]]:
