@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vedette.models.detect import Detector
     from vedette.models.embed import Embedder
     from vedette.models.face import FaceDetector
+    from vedette.models.face_embed import FaceEmbedder
     from vedette.models.images import ImageToImage
     from vedette.models.pose import PoseEstimator
     from vedette.models.segment import Segmenter
@@ -38,6 +39,7 @@ _HOMES = {
     "Detector": "vedette.models.detect",
     "Embedder": "vedette.models.embed",
     "FaceDetector": "vedette.models.face",
+    "FaceEmbedder": "vedette.models.face_embed",
     "Faces": "vedette.types",
     "Frame": "vedette.types",
     "ImageToImage": "vedette.models.images",
@@ -65,6 +67,7 @@ __all__ = [
     "Detector",
     "Embedder",
     "FaceDetector",
+    "FaceEmbedder",
     "Faces",
     "Frame",
     "ImageToImage",

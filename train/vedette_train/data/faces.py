@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from vedette.errors import VedetteError
 from vedette_train.data.readers import open_detection
 
-__all__ = ["FacePhoto", "face_free_photos", "no_faces", "read_boxes", "read_faces"]
+__all__ = [
+    "BOX",
+    "POINTS",
+    "FacePhoto",
+    "face_free_photos",
+    "label_rows",
+    "no_faces",
+    "read_boxes",
+    "read_faces",
+]
 
 Floats = NDArray[np.float32]
 POINTS = [f"{p}_{a}" for p in ("leye", "reye", "nose", "lmouth", "rmouth") for a in "xy"]
@@ -66,7 +75,7 @@ def read_faces(root: Path, *, split: str) -> list[FacePhoto]:
     """
     web, people = _read(root, "web"), _read(root, "people")
     others = _read(root, "others")
-    splits = {row["file"]: row["split"] for name in ("web", "people") for row in _csv(root, name)}
+    splits = {row["file"]: row["split"] for name in ("web", "people") for row in label_rows(root, name)}
     rows: dict[str, list[_Row]] = {"train": [], "val": []}
     for row in (*web, *people, *others):
         rows[splits.get(row.file.removeprefix("faces/"), "train")].append(row)
@@ -119,7 +128,12 @@ def no_faces(path: Path) -> FacePhoto:
     return FacePhoto(path, none, np.zeros((0, 5, 2), np.float32), nothing, none, nothing)
 
 
-def _csv(root: Path, name: str) -> list[dict[str, str]]:
+def label_rows(root: Path, name: str) -> list[dict[str, str]]:
+    """Return the rows of ``faces/NAME.csv`` under `root`, as text.
+
+    Raises:
+        VedetteError: it cannot be read.
+    """
     path = root / "faces" / f"{name}.csv"
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -132,7 +146,7 @@ def _csv(root: Path, name: str) -> list[dict[str, str]]:
 
 def _read(root: Path, name: str) -> list[_Row]:
     rows = []
-    for number, raw in enumerate(_csv(root, name), start=2):
+    for number, raw in enumerate(label_rows(root, name), start=2):
         try:
             box = np.array([float(raw[k]) for k in BOX], np.float32)
             points = np.array([float(raw[k]) for k in POINTS], np.float32).reshape(5, 2)
