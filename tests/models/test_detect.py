@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vedette import app
 from vedette.contract import Contract, Golden, InputContract, ModelFile, OutputContract
-from vedette.errors import ModelError, SettingsError, VedetteError
+from vedette.errors import ModelError, VedetteError
 from vedette.models.detect import Detector
 from vedette.models.maps import golden_answer
 from vedette.testing import FakeEngine, fake_image, spec
@@ -165,7 +165,6 @@ def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
         app.load(model_file(tmp_path, {"type": "classify"}))
 
 
-def test_the_stage_says_what_to_give_where_nothing_is_bundled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "bundled", dict)
-    with pytest.raises(SettingsError, match="objects=FILE"):
-        app.make_stage("objects")
+def test_the_stage_takes_the_bundled_model() -> None:
+    with app.make_stage("objects") as stage:
+        assert stage.detector.model.contract.labels == ("person", "car", "motorcycle", "bus", "truck")
