@@ -92,6 +92,13 @@ def test_damage_is_one_sentence(tmp_path: Path) -> None:
         inspect(path)
 
 
+def test_a_contract_that_was_cut_off_is_missed(tmp_path: Path) -> None:
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(find("face-detector").read_bytes()[:-60])
+    with pytest.raises(ModelError, match="no complete Vedette contract"):
+        inspect(path)
+
+
 def test_flags_do_not_overrule_a_contract(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = ask(capsys, "inspect", "face-detector", "--head", "yolo")
     assert code == 4

@@ -47,7 +47,7 @@ def adopt(model: Path, out: Path, *, reading: Reading) -> tuple[Contract, tuple[
     """
     check_folder(out)
     data = read_bytes(model)
-    if MEMBER in read_attached(data):
+    if MEMBER.encode() in data:
         raise ModelError(f"{model} is a Vedette model already. Adopt the file that it was made from.")
     contract, evidence = recognise(
         data,

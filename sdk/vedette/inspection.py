@@ -40,7 +40,8 @@ def inspect(model: str | Path, *, reading: Reading | None = None) -> dict[str, A
         facts = {**_file_facts(path, data), **_graph_facts(graph), **_extra_facts(graph, attached)}
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    contract, origin, evidence, refused = _contract(path, data, MEMBER in attached, reading or Reading())
+    carried = MEMBER.encode() in data  # a contract that was cut off leaves its name behind
+    contract, origin, evidence, refused = _contract(path, data, carried, reading or Reading())
     tried = probe(path)
     if refused is None and tried.runs is False:
         refused = f"{path}: {tried.detail}"

@@ -439,6 +439,9 @@ def test_float_boxes_units_are_read_from_the_last_constants(constants: tuple[flo
         pytest.param(
             chain(T("image", (1, 3, 64, 64)), T("out", (1, 5)), "SOFTMAX"), "channels first", id="NCHW"
         ),
+        pytest.param(
+            post_processed(classes=2_000_000_000), "tells 2000000000 classes apart", id="classes without end"
+        ),
         pytest.param(chain(T("audio", (1, 16000)), T("out", (1, 5)), "SOFTMAX"), "no picture", id="audio"),
         pytest.param(
             chain(T("image", (8, 64, 64, 3)), T("out", (8, 5)), "SOFTMAX"), "8 pictures", id="batch"

@@ -24,7 +24,7 @@ from vedette.recognise import (
     yolox,
 )
 from vedette.recognise.facts import Facts, Found, unclear
-from vedette.recognise.labels import Labels, fit_labels, from_mapping, parse_labels, read_labels
+from vedette.recognise.labels import MAX_CLASSES, Labels, fit_labels, from_mapping, parse_labels, read_labels
 from vedette.recognise.pixels import choose_color, choose_normalization, parse_head
 from vedette.recognise.refused import find_image, refuse
 from vedette.tflite.attached import ULTRALYTICS, read_attached, read_ultralytics
@@ -219,6 +219,8 @@ def _labels(facts: Facts, found: Found) -> tuple[tuple[str, ...], str]:
             found.labels,
             "labels: the family's own." if found.labels else "labels: none, the task has no classes.",
         )
+    if not 0 < found.classes <= MAX_CLASSES:
+        raise ModelError(f"it says that it tells {found.classes} classes apart; it is damaged.")
     if facts.names is not None:
         return fit_labels(facts.names, found.classes, background=found.background)
     numbered = tuple(f"class {i}" for i in range(found.classes))

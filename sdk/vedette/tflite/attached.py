@@ -17,7 +17,7 @@ __all__ = ["read_attached", "read_ultralytics"]
 
 END = b"PK\x05\x06"
 END_REACH = 65_557  # a zip's directory ends with 22 bytes and a comment of at most 65,535
-MAX_MEMBERS = 200
+MAX_MEMBERS = 50
 MAX_MEMBER_BYTES = 4_000_000
 MAX_NESTING = 40
 ULTRALYTICS = ("metadata.json", "temp_meta.txt")
