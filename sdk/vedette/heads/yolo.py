@@ -89,7 +89,7 @@ def passing(
     """
     least = least_code(tensor, min_score)
     if not objectness:
-        class_id, rows = np.nonzero(codes[4:] >= least)
+        class_id, rows = np.divmod(np.flatnonzero(codes[4:] >= least), codes.shape[1])  # nonzero() is slower
         return rows, class_id.astype(np.int32), to_real(codes[4:][class_id, rows], tensor)
     likely = np.flatnonzero(codes[4] >= least)  # a product of two numbers up to 1 is not above either
     scores = to_real(codes[5:, likely], tensor) * to_real(codes[4, likely], tensor)

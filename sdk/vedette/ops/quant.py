@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any, cast
 
 import cv2
@@ -26,9 +27,9 @@ def to_real(codes: NDArray[np.generic], tensor: Tensor) -> NDArray[np.float32]:
 
 def least_code(tensor: Tensor, value: float) -> float:
     """Return the least of a tensor's codes whose real value reaches `value`, so that codes are compared as they are."""
-    if tensor.scale <= 0 or not np.isfinite(value):
+    if tensor.scale <= 0 or not math.isfinite(value):
         return value
-    return float(np.ceil(value / tensor.scale + tensor.zero_point - 1e-6))
+    return math.ceil(value / tensor.scale + tensor.zero_point - 1e-6)  # whole: else all codes are made floats
 
 
 @functools.lru_cache(64)  # asked for every frame
