@@ -159,7 +159,7 @@ def _calibration(lessons: Lessons) -> Image:
 
     def face(rng: np.random.Generator) -> Image:
         i = int(rng.integers(len(lessons.faces)))
-        return align(read_rgb(lessons.faces[i].path), lessons.points[i][-1:])[0]
+        return np.asarray(align(read_rgb(lessons.faces[i].path), lessons.points[i][-1:])[0], np.uint8)
 
     draw = leave_out_broken(face, pictures=len(lessons.faces))
     pictures = [np.full((ALIGNED_SIZE, ALIGNED_SIZE, 3), level, np.uint8) for level in (0, 255)]

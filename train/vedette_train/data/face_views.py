@@ -56,7 +56,7 @@ def jittered(points: Floats, rng: np.random.Generator) -> Floats:
     cos, sin = scale * np.cos(turn), scale * np.sin(turn)
     moved = (points - middle) @ np.array([[cos, sin], [-sin, cos]]) + middle
     noise = rng.normal(0, POINT_JITTER * eyes, points.shape) + rng.normal(0, SHIFT_JITTER * eyes, 2)
-    return (moved + noise).astype(np.float32)
+    return np.asarray(moved + noise, np.float32)
 
 
 def hardened(face: Image, rng: np.random.Generator) -> Image:
