@@ -93,7 +93,9 @@ def _best_threshold(genuine: Floats, impostor: Floats) -> float:
         len(genuine) - np.searchsorted(np.sort(genuine), levels) + np.searchsorted(np.sort(impostor), levels)
     )
     best = int(np.argmax(right))
-    return float(levels[max(best - 1, 0)] + levels[best]) / 2  # in the middle: the best level is itself a score
+    return (
+        float(levels[max(best - 1, 0)] + levels[best]) / 2
+    )  # in the middle: the best level is itself a score
 
 
 def roc(genuine: Floats, impostor: Floats, rates: Sequence[float]) -> list[tuple[float, float]]:
