@@ -43,7 +43,7 @@ def main():
         "alike": float(relation_loss(*map(ops.convert_to_tensor, (FACES[[0, 0]], FACES)))),
         "same": whole(5 * FACES), "opposite": whole(-FACES), "sum": whole(-FACES, relation=0.5, margin=0.1),
         "start": (found @ start / np.linalg.norm(found, axis=1) / np.linalg.norm(start)).tolist(),
-        "weights": [small.count_params(), full.count_params()], "shape": list(full.output_shape["embedding"]),
+        "weights": [small.count_params(), full.count_params()], "shape": list(full.outputs[0].shape),
     }))  # fmt: skip
 
 

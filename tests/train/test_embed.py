@@ -50,7 +50,8 @@ def embed_run(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("embed")
     run, model = folder / "run", folder / "people.tflite"
     run_program("-m", "vedette", "train", "embed", f"--data={data}", f"--out={run}", *OPTIONS)
-    return run, run_program("-m", "vedette", "convert", run, "-o", model), model
+    # the pairs are few: without equal ranges a rounding or two would cost more than the gate allows
+    return run, run_program("-m", "vedette", "convert", run, "--equalize", "-o", model), model
 
 
 @needs_tensorflow
@@ -100,7 +101,7 @@ def test_a_run_leaves_all_that_was_promised(embed_run):
     assert 0 < contract["threshold"] < 1
     images = np.load(run / "calibration.npz")["images"]
     assert (images.shape, images.dtype) == ((200, 112, 112, 3), np.uint8)
-    assert (run / "log.csv").read_text().splitlines()[0].count("accuracy") == 1
+    assert "accuracy" in (run / "log.csv").read_text().splitlines()[0].split(",")
 
 
 @needs_tensorflow
