@@ -35,6 +35,8 @@ __all__ = [
     "save_weights",
 ]
 
+LAYER_BYTES = 8192  # what HDF5 writes about a layer beside its weights, and more
+
 
 def claim(run: Path, settings: FitSettings) -> None:
     """Make `run` and write ``settings.json`` into it.
@@ -119,17 +121,19 @@ def save(network: keras.Model, path: Path) -> None:
     Raises:
         SinkError: it cannot be written; what stood there is untouched.
     """
-    _replace(path, network.save)
+    _replace(network, path, network.save)
 
 
 def save_weights(network: keras.Model, path: Path) -> None:
     """Write a `.weights.h5` file, whole or not at all; raises as `save`."""
-    _replace(path, network.save_weights)
+    _replace(network, path, network.save_weights)
 
 
-def _replace(path: Path, write: Callable[[str], None]) -> None:
+def _replace(network: keras.Model, path: Path, write: Callable[[str], None]) -> None:
     part = path.with_name(f"part.{path.name}")  # Keras goes by how the name ends
     try:
+        # HDF5 can end the process where a disk is full: find out before it does
+        part.write_bytes(bytes(4 * network.count_params() + LAYER_BYTES * len(network.layers)))
         write(str(part))
         part.replace(path)
     except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by either

