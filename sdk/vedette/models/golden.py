@@ -19,7 +19,8 @@ from vedette.types import Engine, Image, ModelInfo
 
 __all__ = ["HEADS", "TASKS", "Replayer", "open_replayer", "record"]
 
-TOLERANCE_PX = 4.0  # of pictures of a few hundred pixels; int8 kernels of two runtimes differed by 2.1 px and .046
+# int8 kernels of two runtimes differed by 2.1 px and .046, in a picture of a few hundred pixels
+TOLERANCE_PX = 4.0
 TOLERANCE_SCORE = 0.1
 
 
