@@ -108,6 +108,12 @@ def test_what_is_written_leaves_out_what_goes_without_saying(tmp_path: Path) -> 
     assert set(tables["zone"]["yard"]) == {"points", "labels", "inertia_s", "dwell_s"}
 
 
+def test_a_file_says_that_it_holds_none_yet(tmp_path: Path) -> None:
+    assert load_zones(write(tmp_path, "# to be drawn\n[zone]\n")) == ()
+    with pytest.raises(SettingsError, match="holds no zone"):  # cut off by a full disk, say
+        load_zones(write(tmp_path, ""))
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot read the zones .*gone.toml"):
         load_zones(tmp_path / "gone.toml")

@@ -77,7 +77,8 @@ def open_model(model: str | Path, *, reading: Reading | None = None) -> ModelFil
 
     file = open_model_file(find(model), recognise=ask)
     if file.evidence:
-        _log.info("%s is taken for %s. %s", file.path, file.contract.task, " ".join(file.evidence))
+        _log.info("%s is taken for %s; `vedette inspect` says why.", file.path, file.contract.task)
+        _log.debug("%s: %s", file.path, " ".join(file.evidence))
     elif told != Reading():
         raise ModelError(
             f"{file.path} carries a Vedette contract; --head, --labels, --normalize and --color do not apply."

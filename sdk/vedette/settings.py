@@ -290,10 +290,13 @@ def load_zones(path: Path) -> tuple[LineSettings, ...]:
         [line.door]
         points = [[0.6, 0.2], [0.6, 0.9]]
 
+    A file that says ``[zone]`` and nothing else holds none yet: the dashboard draws the first.
+
     Raises:
-        SettingsError: the file is missing or not TOML, a key is unknown, a value is not allowed.
+        SettingsError: the file is missing, empty or not TOML, a key is unknown, a value is not allowed.
     """
-    return parse_zones(read_toml(path, "zones"), where=str(path))
+    raw = read_toml(path, "zones")
+    return () if raw == {"zone": {}} else parse_zones(raw, where=str(path))
 
 
 _KINDS: Mapping[str, type[LineSettings]] = {"zone": ZoneSettings, "line": LineSettings}
@@ -321,7 +324,10 @@ def parse_zones(raw: Mapping[str, Any], *, where: str) -> tuple[LineSettings, ..
         what = (
             f"'{twins[0]}' is the name of a zone and of a line" if twins else "it holds no zone and no line"
         )
-        raise SettingsError(f"{where}: {what}; add [zone.NAME] or [line.NAME], each name once.")
+        raise SettingsError(
+            f"{where}: {what}; add [zone.NAME] or [line.NAME], each name once. "
+            "[zone] alone begins with none, to be drawn in the dashboard."
+        )
     return tuple(rules)
 
 

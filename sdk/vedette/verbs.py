@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vedette.errors import SettingsError, VedetteError
+from vedette.flags import add_reading, reading_of
 
 if TYPE_CHECKING:
     from vedette.models.classify import Classifier
@@ -39,6 +40,7 @@ def add_classify(parser: argparse.ArgumentParser, *, say: Say, complain: Complai
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a picture on stdout, nothing else"
     )
+    add_reading(parser)
     parser.set_defaults(run=partial(_classify, say, complain))
 
 
@@ -51,8 +53,9 @@ def _classify(say: Say, complain: Complain, options: argparse.Namespace) -> int:
         raise SettingsError("--top must be 1 or more, and --min-score 0 to 1.")
     line = _as_json if options.json else _as_text
     code = 0
+    reading = reading_of(options)
     with load_as(
-        Classifier, options.model, min_score=options.min_score, threads=options.threads
+        Classifier, options.model, min_score=options.min_score, threads=options.threads, reading=reading
     ) as classifier:
         for source in options.source:
             try:

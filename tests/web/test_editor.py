@@ -110,6 +110,21 @@ def test_a_zone_is_drawn_named_and_saved(editor: Editor, dashboard: Dashboard) -
     assert editor.page.get_attribute("#zones", "aria-pressed") == "false"
 
 
+def test_the_first_zone_of_all_is_drawn(browser: Any, dashboard: Dashboard, path: Path) -> None:
+    path.write_text("[zone]\n")
+    dashboard.zones = FileZones(path)
+    dashboard.write(make_results(0, size_wh=(640, 360)))
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    editor = Editor(context, dashboard, path).open()
+    editor.page.click("#add-zone")
+    corners = ((0.1, 0.1), (0.5, 0.1), (0.5, 0.3))
+    editor.click(*corners, corners[0])
+    editor.save()
+    assert [rule.name for rule in load_zones(path)] == [rule.name for rule in dashboard.zones.rules] == ["zone 1"]
+    assert editor.complaints == []
+    context.close()
+
+
 def test_a_line_is_drawn_and_turned(editor: Editor) -> None:
     editor.open().page.click("#add-line")
     editor.click((0.3, 0.2), (0.3, 0.9))
