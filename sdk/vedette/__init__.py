@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vedette.app import load, load_as, open, run
+    from vedette.app import load, load_as, load_recognizer, open, run
     from vedette.errors import VedetteError
+    from vedette.gallery.gallery import Gallery
     from vedette.models.classify import Classifier
     from vedette.models.detect import Detector
     from vedette.models.embed import Embedder
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from vedette.models.face_embed import FaceEmbedder
     from vedette.models.images import ImageToImage
     from vedette.models.pose import PoseEstimator
+    from vedette.models.recognize import FaceRecognizer
     from vedette.models.segment import Segmenter
     from vedette.models.tiles import TiledDetector
     from vedette.recognise.reading import Reading
@@ -40,8 +42,10 @@ _HOMES = {
     "Embedder": "vedette.models.embed",
     "FaceDetector": "vedette.models.face",
     "FaceEmbedder": "vedette.models.face_embed",
+    "FaceRecognizer": "vedette.models.recognize",
     "Faces": "vedette.types",
     "Frame": "vedette.types",
+    "Gallery": "vedette.gallery.gallery",
     "ImageToImage": "vedette.models.images",
     "Matte": "vedette.types",
     "PoseEstimator": "vedette.models.pose",
@@ -55,6 +59,7 @@ _HOMES = {
     "VedetteError": "vedette.errors",
     "load": "vedette.app",
     "load_as": "vedette.app",
+    "load_recognizer": "vedette.app",
     "open": "vedette.app",
     "read_image": "vedette.sources.images",
     "run": "vedette.app",
@@ -68,8 +73,10 @@ __all__ = [
     "Embedder",
     "FaceDetector",
     "FaceEmbedder",
+    "FaceRecognizer",
     "Faces",
     "Frame",
+    "Gallery",
     "ImageToImage",
     "Matte",
     "PoseEstimator",
@@ -83,6 +90,7 @@ __all__ = [
     "VedetteError",
     "load",
     "load_as",
+    "load_recognizer",
     "open",
     "read_image",
     "run",

@@ -13,8 +13,11 @@ from vedette import pipeline
 from vedette.contract import Contract, ModelFile, open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import ModelError, SettingsError, unknown_name
+from vedette.galleries import GalleryPlace, gallery_place, open_gallery
 from vedette.models.detect import Detector
 from vedette.models.face import FaceDetector
+from vedette.models.face_embed import FaceEmbedder
+from vedette.models.recognize import FaceRecognizer, embedding_model
 from vedette.models.task import PictureModel
 from vedette.models.tiles import TiledDetector
 from vedette.recognise import recognise
@@ -34,6 +37,7 @@ __all__ = [
     "STAGES",
     "load",
     "load_as",
+    "load_recognizer",
     "make_sink",
     "make_stage",
     "open",
@@ -143,6 +147,37 @@ def start(
     except BaseException:
         engine.close()
         raise
+
+
+def load_recognizer(
+    place: GalleryPlace | None = None,
+    *,
+    create: bool = False,
+    detector: str | Path = "face-detector",
+    embedder: str | Path = "face-embedder",
+    threads: int | None = None,
+) -> FaceRecognizer:
+    """Load what tells faces apart: a detector, an embedder, and the gallery of this user or device.
+
+    Args:
+        place: of the gallery; see `vedette.galleries.gallery_place` for where it is when not given.
+        create: make the gallery and its key where there is none, instead of refusing.
+        detector, embedder: bundled names or paths.
+        threads: of each interpreter; the free cores when not given.
+
+    Raises:
+        GalleryKeyError: the key is missing, wrong, or not kept safe.
+        GalleryError: there is no gallery, or it cannot be opened, or is of another model.
+        ModelError, SettingsError, MissingDependencyError: as `load`.
+    """
+    with ExitStack() as stack:
+        faces = stack.enter_context(load_as(FaceDetector, detector, threads=threads))
+        vectors = stack.enter_context(load_as(FaceEmbedder, embedder, threads=threads))
+        where = gallery_place() if place is None else place
+        gallery = stack.enter_context(open_gallery(where, embedding_model(vectors), create=create))
+        recognizer = FaceRecognizer(faces, vectors, gallery)
+        stack.pop_all()
+    return recognizer
 
 
 def stage_name(detector: FaceDetector | Detector) -> str:
