@@ -44,10 +44,14 @@ def gallery_place(
     environ = os.environ if environ is None else environ
     if gallery is None:
         base = Path(environ.get("XDG_DATA_HOME", ""))
-        gallery = (base if base.is_absolute() else Path("~/.local/share").expanduser()) / "vedette/faces/people.db"
+        gallery = (
+            base if base.is_absolute() else Path("~/.local/share").expanduser()
+        ) / "vedette/faces/people.db"
     folder = Path(environ["CREDENTIALS_DIRECTORY"]) if environ.get("CREDENTIALS_DIRECTORY") else None
     handed = key is None and folder is not None and (folder / CREDENTIAL).exists()
-    return GalleryPlace(gallery, gallery.with_name("gallery.key") if key is None else key, folder if handed else None)
+    return GalleryPlace(
+        gallery, gallery.with_name("gallery.key") if key is None else key, folder if handed else None
+    )
 
 
 def read_key(place: GalleryPlace) -> Key:
@@ -59,7 +63,9 @@ def read_key(place: GalleryPlace) -> Key:
     return read_key_file(place.key) if place.credentials is None else read_credential(place.credentials)
 
 
-def open_gallery(place: GalleryPlace, model: EmbeddingModel | None = None, *, create: bool = False) -> Gallery:
+def open_gallery(
+    place: GalleryPlace, model: EmbeddingModel | None = None, *, create: bool = False
+) -> Gallery:
     """Open the gallery at `place`; with `create`, make what is not there: its folder, its key, itself.
 
     Args:
@@ -75,8 +81,8 @@ def open_gallery(place: GalleryPlace, model: EmbeddingModel | None = None, *, cr
     if not place.path.exists():
         if not create or model is None:
             raise GalleryError(
-                f"there is no gallery at {place.path}. `vedette faces enroll NAME PICTURE` makes one; --gallery FILE names "
-                "another."
+                f"there is no gallery at {place.path}. `vedette faces enroll NAME PICTURE` makes one; --gallery "
+                "FILE names another."
             )
         _make_room(place)
     key = read_key(place)
@@ -101,6 +107,8 @@ def _make_room(place: GalleryPlace) -> None:
     try:
         place.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise GalleryError(f"cannot make the folder {place.path.parent}: {error.strerror}; name another by --gallery") from error
+        raise GalleryError(
+            f"cannot make the folder {place.path.parent}: {error.strerror}; name another by --gallery"
+        ) from error
     if place.credentials is None and not place.key.exists():
         create_key_file(place.key)

@@ -187,7 +187,7 @@ class FaceRecognizer(Closing):
         return Sample(embedding, looks[0].quality, source, _kept(image, looks[0]) if keep_picture else None)
 
     def enroll(self, name: str, image: Image, *, source: str, keep_picture: bool = False) -> Enrolment:
-        """Enrol the one good face of `image` as `name`; the caller has seen to consent. Arguments are those of `sample`.
+        """Enrol the one good face of `image` as `name`; arguments as for `sample`. The caller has seen to consent.
 
         Raises:
             FaceRefused: as for `sample`; nothing was enrolled.
@@ -209,8 +209,8 @@ class FaceRecognizer(Closing):
             impostors = impostors_of(self.embedder.model)
         if impostors is None and self.gallery.calibration() is None:
             raise GalleryError(
-                f"{self.embedder.model.path} carries no scores of strangers, so no rate can be promised: give a file of "
-                "them, or keep the model's own threshold"
+                f"{self.embedder.model.path} carries no scores of strangers, so no rate can be promised: give a file "
+                "of them, or keep the model's own threshold"
             )
         return self.gallery.calibrate(impostors, far=far)
 
