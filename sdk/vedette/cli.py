@@ -208,7 +208,9 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file with the same names")
     add_gallery(parser)
-    parser.add_argument("--no-recognize", action="store_true", help="do not name faces, though a gallery is there")
+    parser.add_argument(
+        "--no-recognize", action="store_true", help="do not name faces, though a gallery is there"
+    )
     parser.set_defaults(run=_live)
 
 
