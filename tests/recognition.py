@@ -16,7 +16,7 @@ from vedette.models.face_embed import FaceEmbedder
 from vedette.models.recognize import FaceRecognizer, embedding_model
 from vedette.ops.faces import ALIGNED_POINTS, ALIGNED_SIZE
 from vedette.testing import FakeEngine
-from vedette.types import Faces, Image, ModelInfo, TensorSpec
+from vedette.types import Faces, IdentifiedFaces, Image, ModelInfo, TensorSpec
 
 SIDE = ALIGNED_SIZE
 CELLS = 4
@@ -72,6 +72,19 @@ def faces_at(*places: tuple[int, int], track_id: list[int] | None = None) -> Fac
 def tracked(faces: Faces, *ids: int) -> Faces:
     """Return `faces` with numbers."""
     return replace(faces, track_id=np.array(ids, np.int32))
+
+
+def identified(
+    faces: Faces, *person_id: int, decided: bool = True, certainty: float = 1.0, name: str = "Ann"
+) -> IdentifiedFaces:
+    """Return `faces` with who they are; -1 for unknown."""
+    n = len(faces)
+    return IdentifiedFaces(
+        faces.xyxy, faces.score, faces.class_id, faces.track_id, faces.labels, predicted=faces.predicted,
+        landmarks=faces.landmarks, person=np.array([name if i >= 0 else "" for i in person_id], np.str_),
+        person_id=np.array(person_id, np.int64), certainty=np.full(n, certainty, np.float32),
+        similarity=np.ones(n, np.float32), decided=np.full(n, decided),
+    )  # fmt: skip
 
 
 class ToldFaces:

@@ -155,7 +155,7 @@ def test_the_scores_in_the_file_calibrate_the_gallery(tmp_path):
     with FaceRecognizer(ToldFaces(), embedder, gallery) as recognizer:
         enrolled(recognizer, Ann=1, Bob=2)
         made = recognizer.calibrate(far=1e-2)
-        # Two templates: at most .005 of all scores may reach it, which are even from -.5 to .9; a little less, to be sure.
+        # Two templates: at most .005 of the scores, even from -.5 to .9, may reach it; a little less, to be sure.
         assert made.threshold == pytest.approx(0.9 - 1.4 * 0.005, abs=1e-3)
         assert made.threshold > 0.9 - 1.4 * 0.005
         assert recognizer.gallery.threshold == made.threshold

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition import SIDE, ToldFaces, enrolled, faces_at, scene, toy_recognizer, tracked
+from recognition import SIDE, ToldFaces, enrolled, faces_at, identified, scene, toy_recognizer, tracked
 from vedette import app, pipeline
 from vedette.errors import SettingsError
 from vedette.settings import PrivacySettings
@@ -17,20 +17,9 @@ from vedette.stages.privacy import Privacy, mosaic
 from vedette.stages.recognize import Recognize
 from vedette.stages.track import Track
 from vedette.testing import FakeSource, ListSink
-from vedette.types import Frame, IdentifiedFaces, Results
+from vedette.types import Frame, Results
 
 ANN, EVE = (40, 40), (200, 40)
-
-
-def identified(faces, *person_id, decided=True):
-    """Return `faces` with who they are; -1 for unknown."""
-    n = len(faces)
-    return IdentifiedFaces(
-        faces.xyxy, faces.score, faces.class_id, faces.track_id, faces.labels, predicted=faces.predicted,
-        landmarks=faces.landmarks, person=np.array(["Ann" if i >= 0 else "" for i in person_id], np.str_),
-        person_id=np.array(person_id, np.int64), certainty=np.ones(n, np.float32),
-        similarity=np.ones(n, np.float32), decided=np.full(n, decided),
-    )  # fmt: skip
 
 
 def seen(stage, image, faces, second=0.0):
@@ -210,7 +199,9 @@ def _flat(image, place):
             id="nobody known",
         ),
         pytest.param(
-            [Every(Detect("faces", ToldFaces()), 3), Track(), Privacy()], "every frame looked at", id="not every frame"
+            [Every(Detect("faces", ToldFaces()), 3), Track(), Privacy()],
+            "every frame looked at",
+            id="not every frame",
         ),
     ],
 )
@@ -220,12 +211,17 @@ def test_what_would_show_faces_is_refused(stages, message):
 
 
 def test_names_need_tracks(tmp_path):
-    with toy_recognizer(tmp_path) as recognizer, pytest.raises(SettingsError, match="faces and track before it"):
+    with (
+        toy_recognizer(tmp_path) as recognizer,
+        pytest.raises(SettingsError, match="faces and track before it"),
+    ):
         check_order([Detect("faces", ToldFaces()), Recognize(recognizer)])
 
 
 def test_the_stage_by_name():
-    assert app.make_stage("privacy?blur=unknown&grow=0.5&hold_s=2").settings == PrivacySettings("unknown", 0.5, 2)
+    assert app.make_stage("privacy?blur=unknown&grow=0.5&hold_s=2").settings == PrivacySettings(
+        "unknown", 0.5, 2
+    )
     assert app.make_stage("privacy").settings.blur == "all"
     with pytest.raises(SettingsError, match="did you mean 'all'"):
         app.make_stage("privacy?blur=al")

@@ -85,7 +85,9 @@ def test_embeddings_keep_to_the_budget(recognizer):
         counts.append(embedded(recognizer) - before)
     assert counts[:2] == [2, 2]
     assert max(counts) == 2
-    assert sum(counts) <= 4 * (0.9 / 0.1 + 2) + 4  # undecided for up to .9 s at ten a second, then one a second
+    assert (
+        sum(counts) <= 4 * (0.9 / 0.1 + 2) + 4
+    )  # undecided for up to .9 s at ten a second, then one a second
     assert sum(counts[-15:]) <= 4
     assert found.person.tolist() == ["Ann", "Bob", "", ""]
 
