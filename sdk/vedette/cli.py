@@ -1,6 +1,6 @@
 """The `vedette` command. The only module that prints; results go to stdout, all else to stderr.
 
-Exit codes: 0 done, 1 failed, 2 usage or setting, 3 source, 4 model, 5 output, 6 engine, 7 missing package,
+Exit codes: 0 done, 1 failed, 2 usage or setting, 3 source, 4 model, 5 output, 6 engine, 7 missing package, 8 gallery,
 130 interrupted. See `vedette.errors`.
 """
 

@@ -17,7 +17,7 @@ from vedette.flags import add_gallery, place_of
 if TYPE_CHECKING:
     from vedette.enrol import Enrolled, PersonPictures
     from vedette.models.recognize import FaceRecognizer
-    from vedette.verbs_models import Bar
+    from vedette.text import Bar
 
 __all__ = ["add_enroll"]
 

@@ -21,7 +21,7 @@ from vedette.text import columns
 if TYPE_CHECKING:
     from vedette.gallery.calibrate import Calibration, ImpostorScores
     from vedette.models.recognize import FaceRecognizer, Recognition
-    from vedette.verbs_models import Bar
+    from vedette.text import Bar
 
 __all__ = ["add_faces", "meaning"]
 

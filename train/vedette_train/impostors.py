@@ -1,4 +1,4 @@
-"""Store how alike strangers look to an embedder in its file: ``python -m vedette_train.impostors MODEL.tflite --data DIR``.
+"""Store in an embedder how alike strangers look to it: ``python -m vedette_train.impostors MODEL.tflite --data DIR``.
 
 A gallery's threshold is calibrated by these scores (docs/faces.md). They are cosines between photos of different people
 of the train split, whose figures are told to nobody, so val stays unseen; embedded by the converted model itself. The
