@@ -17,7 +17,9 @@ def main() -> None:
     greeted: deque[int] = deque(maxlen=100)  # tracks; bounded, as everything in a device
     for results in vedette.run(SOURCE, ["faces", "track", "recognize"], frames=FRAMES):
         faces = results.found["faces"]
-        for track_id, name, identity in zip(faces.track_id.tolist(), faces.person, faces.identity):
+        for track_id, name, identity in zip(
+            faces.track_id.tolist(), faces.person, faces.identity, strict=True
+        ):
             if identity == "known" and track_id not in greeted:
                 greeted.append(track_id)
                 print(f"hello {name}", flush=True)

@@ -42,7 +42,9 @@ def test_example_runs(tmp_path: Path, name: str, words: list[object], said: str)
 
 
 @pytest.mark.skipif("face-embedder" not in bundled(), reason="the model face-embedder is not bundled here")
-def test_the_greeting_example_greets_who_is_enrolled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_greeting_example_greets_who_is_enrolled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     picture = cv2.imread(str(golden_png(tmp_path)))

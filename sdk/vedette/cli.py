@@ -290,12 +290,19 @@ def _live_settings(options: argparse.Namespace) -> LiveSettings:
     }
     given = {key: value for key, value in given.items() if value is not None}
     if options.settings is not None:
-        return replace(load_settings(options.settings), **given)
+        asked = replace(load_settings(options.settings), **given)
+        return asked if options.gallery is None else _naming(asked, options)
     if options.source is None:
         raise SettingsError(
             "no source is given. Try `vedette live demo://`, or `vedette live 0` for the first camera."
         )
-    asked = LiveSettings(**given)
+    return _naming(LiveSettings(**given), options)
+
+
+def _naming(asked: LiveSettings, options: argparse.Namespace) -> LiveSettings:
+    """Return `asked` with the stages that name faces, where a gallery is; say so."""
+    from dataclasses import replace
+
     stages = with_recognition(asked.stages, options)
     if stages != asked.stages:
         print(f"vedette: stages {', '.join(stages)}; --no-recognize names nobody", file=sys.stderr)

@@ -92,19 +92,26 @@ def enrol_people(
     known = {name_key(person.name): person.name for person in recognizer.gallery.people()}
     for person in people:
         try:
-            check_name(person.name)
+            clean = check_name(person.name)
         except GalleryError as error:
             yield Enrolled(person.name, 0, 0, (Skipped(person.name, ("name",), str(error)),), ())
             continue
-        name = known.get(name_key(" ".join(person.name.split())), person.name)
-        yield _enrol(recognizer, name, person.files, keep_pictures=keep_pictures)
-        known[name_key(name)] = name
+        name = known.get(name_key(clean), clean)
+        there = _sources(recognizer, name) if name_key(name) in known else frozenset[str]()
+        done = _enrol(recognizer, name, person.files, there=there, keep_pictures=keep_pictures)
+        if done.added:
+            known[name_key(name)] = name
+        yield done
 
 
 def _enrol(
-    recognizer: FaceRecognizer, name: str, files: Sequence[tuple[str, Path]], *, keep_pictures: bool
+    recognizer: FaceRecognizer,
+    name: str,
+    files: Sequence[tuple[str, Path]],
+    *,
+    there: frozenset[str],
+    keep_pictures: bool,
 ) -> Enrolled:
-    there = _sources(recognizer, name)
     samples: list[Sample] = []
     skipped: list[Skipped] = []
     for source, path in files:
@@ -182,7 +189,4 @@ def _pictures(folder: Path) -> tuple[Path, ...]:
 
 
 def _sources(recognizer: FaceRecognizer, name: str) -> frozenset[str]:
-    people = {name_key(person.name) for person in recognizer.gallery.people()}
-    if name_key(name) not in people:
-        return frozenset()
     return frozenset(template.source for template in recognizer.gallery.templates(name))
