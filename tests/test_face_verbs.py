@@ -162,10 +162,14 @@ def test_calibration_by_a_file_of_scores(capsys, photos, ann, tmp_path):
     assert made["threshold"] == pytest.approx(0.2 + 2.326 * 0.15, abs=0.01)
     assert "at a rate of at most 0.01" in ask(capsys, "faces", "stats").out
     after = ask(capsys, "faces", "enroll", "Ann", photos / "mirrored.png")
-    assert "`vedette faces calibrate` makes its threshold again" in after.err
+    assert "the threshold was made again for 2 templates" in after.err
+    (stats,) = told(ask(capsys, "faces", "stats", "--json"))
+    assert not stats["calibration"]["stale"]
+    assert stats["threshold"] > made["threshold"]  # two templates accept more strangers than one
     assert "95 % confidence" in ask(capsys, "faces", "calibrate").out
     assert ask(capsys, "faces", "calibrate", "--far", "1e-9").code == 8
     assert ask(capsys, "faces", "calibrate", "--scores", tmp_path / "gone").code == 2
+    assert "made again for 0 templates" in ask(capsys, "faces", "remove", "Ann").err
 
 
 def test_archives(capsys, photos, ann, tmp_path):

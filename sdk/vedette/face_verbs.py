@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vedette.enrol_verb import add_enroll
+from vedette.enrol_verb import add_enroll, calibrate_again
 from vedette.errors import GalleryKeyError, SettingsError, VedetteError
 from vedette.flags import add_gallery, place_of
 from vedette.text import columns
@@ -62,7 +62,7 @@ def add_faces(
     check = verb("verify", "tell whether two pictures show one person", partial(_verify, say))
     check.add_argument("a", help="a picture")
     check.add_argument("b", help="another picture, or the name of somebody enrolled")
-    remove = verb("remove", "erase a person, with all traces in the file", partial(_remove, say))
+    remove = verb("remove", "erase a person, with all traces in the file", partial(_remove, say, complain))
     remove.add_argument("name")
     tune = verb("calibrate", "set the threshold for a rate of false accepts", partial(_calibrate, say))
     tune.add_argument(
@@ -77,7 +77,7 @@ def add_faces(
         ("export", "write everybody into an encrypted archive", _export),
         ("import", "add everybody of an archive", _import),
     ):
-        made = verb(name, text, partial(run, say))
+        made = verb(name, text, partial(run, say, complain))
         made.add_argument("archive", type=Path)
         made.add_argument("--passphrase-file", type=Path, metavar="FILE", help="asked for if not given")
     verb("stats", "tell what is in the gallery, and what looks wrong", partial(_stats, say))
@@ -109,11 +109,12 @@ def _time(time_ns: int) -> str:
     return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="seconds")
 
 
-def _remove(say: Say, options: argparse.Namespace) -> int:
+def _remove(say: Say, complain: Complain, options: argparse.Namespace) -> int:
     from vedette.galleries import open_gallery
 
     with open_gallery(place_of(options)) as gallery:
         templates = gallery.erase(options.name)
+        calibrate_again(gallery, complain)
     told = {"name": options.name, "erased_templates": templates}
     say(
         json.dumps(told)
@@ -243,7 +244,7 @@ def meaning(made: Calibration) -> str:
 # archives, figures
 
 
-def _export(say: Say, options: argparse.Namespace) -> int:
+def _export(say: Say, _complain: Complain, options: argparse.Namespace) -> int:
     from vedette.galleries import read_key
     from vedette.gallery.archive import export_archive
 
@@ -256,9 +257,9 @@ def _export(say: Say, options: argparse.Namespace) -> int:
     return 0
 
 
-def _import(say: Say, options: argparse.Namespace) -> int:
+def _import(say: Say, complain: Complain, options: argparse.Namespace) -> int:
     from vedette.app import load_recognizer
-    from vedette.galleries import read_key
+    from vedette.galleries import open_gallery, read_key
     from vedette.gallery.archive import import_archive
 
     place = place_of(options)
@@ -268,6 +269,8 @@ def _import(say: Say, options: argparse.Namespace) -> int:
     done = import_archive(
         place.path, options.archive, key=read_key(place), model=model, passphrase=passphrase
     )
+    with open_gallery(place) as gallery:
+        calibrate_again(gallery, complain)
     left = f"; left out, for they were erased here: {', '.join(done.left_out)}" if done.left_out else ""
     say(
         json.dumps(asdict(done))
