@@ -80,6 +80,14 @@ def add_faces(
         made = verb(name, text, partial(run, say, complain))
         made.add_argument("archive", type=Path)
         made.add_argument("--passphrase-file", type=Path, metavar="FILE", help="asked for if not given")
+    renew = verb(
+        "reenroll",
+        "make the gallery anew for another model, from kept pictures",
+        partial(_renew, say),
+    )
+    renew.add_argument(
+        "--drop", action="store_true", help="lose who has no kept picture, instead of refusing"
+    )
     verb("stats", "tell what is in the gallery, and what looks wrong", partial(_stats, say))
 
 
@@ -241,7 +249,37 @@ def meaning(made: Calibration) -> str:
     return "\n".join(told)
 
 
-# archives, figures
+# other models, archives, figures
+
+
+def _renew(say: Say, options: argparse.Namespace) -> int:
+    from vedette.app import load_as
+    from vedette.galleries import read_key
+    from vedette.gallery.reenrol import reenrol
+    from vedette.models.face import FaceDetector
+    from vedette.models.face_embed import FaceEmbedder
+    from vedette.models.recognize import FaceSampler, embedding_model
+
+    place = place_of(options)
+    key = read_key(place)
+    with (
+        load_as(FaceEmbedder, "face-embedder") as embedder,
+        load_as(FaceDetector, "face-detector") as detector,
+    ):
+        done = reenrol(
+            place.path,
+            key=key,
+            model=embedding_model(embedder),
+            embed=FaceSampler(detector, embedder).embed_kept,
+            drop_without_picture=options.drop,
+        )
+    lost = f"; lost: {', '.join(done.lost_people)}" if done.lost_people else ""
+    say(
+        json.dumps(asdict(done))
+        if options.json
+        else f"{done.people} people, {done.templates} templates{lost}"
+    )
+    return 0
 
 
 def _export(say: Say, _complain: Complain, options: argparse.Namespace) -> int:
