@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vedette.app import load, load_as, open, run
+    from vedette.app import load, load_as, load_recognizer, open, run
     from vedette.errors import VedetteError
+    from vedette.gallery.calibrate import ImpostorScores
+    from vedette.gallery.gallery import Gallery
     from vedette.models.classify import Classifier
     from vedette.models.detect import Detector
     from vedette.models.embed import Embedder
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from vedette.models.face_embed import FaceEmbedder
     from vedette.models.images import ImageToImage
     from vedette.models.pose import PoseEstimator
+    from vedette.models.recognize import FaceRecognizer
     from vedette.models.segment import Segmenter
     from vedette.models.tiles import TiledDetector
     from vedette.recognise.reading import Reading
@@ -40,9 +43,12 @@ _HOMES = {
     "Embedder": "vedette.models.embed",
     "FaceDetector": "vedette.models.face",
     "FaceEmbedder": "vedette.models.face_embed",
+    "FaceRecognizer": "vedette.models.recognize",
     "Faces": "vedette.types",
     "Frame": "vedette.types",
+    "Gallery": "vedette.gallery.gallery",
     "ImageToImage": "vedette.models.images",
+    "ImpostorScores": "vedette.gallery.calibrate",
     "Matte": "vedette.types",
     "PoseEstimator": "vedette.models.pose",
     "Poses": "vedette.types",
@@ -55,6 +61,7 @@ _HOMES = {
     "VedetteError": "vedette.errors",
     "load": "vedette.app",
     "load_as": "vedette.app",
+    "load_recognizer": "vedette.app",
     "open": "vedette.app",
     "read_image": "vedette.sources.images",
     "run": "vedette.app",
@@ -68,9 +75,12 @@ __all__ = [
     "Embedder",
     "FaceDetector",
     "FaceEmbedder",
+    "FaceRecognizer",
     "Faces",
     "Frame",
+    "Gallery",
     "ImageToImage",
+    "ImpostorScores",
     "Matte",
     "PoseEstimator",
     "Poses",
@@ -83,6 +93,7 @@ __all__ = [
     "VedetteError",
     "load",
     "load_as",
+    "load_recognizer",
     "open",
     "read_image",
     "run",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,8 +12,11 @@ from vedette import pipeline
 from vedette.contract import Contract, ModelFile, open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import ModelError, SettingsError, unknown_name
+from vedette.galleries import GalleryPlace, gallery_place, open_gallery
 from vedette.models.detect import Detector
 from vedette.models.face import FaceDetector
+from vedette.models.face_embed import FaceEmbedder
+from vedette.models.recognize import FaceRecognizer, embedding_model
 from vedette.models.task import PictureModel
 from vedette.models.tiles import TiledDetector
 from vedette.recognise import recognise
@@ -25,6 +27,9 @@ from vedette.sinks.uri import open_sink
 from vedette.sources.live import Live, open_live
 from vedette.stages.detect import Detect
 from vedette.stages.every import Every
+from vedette.stages.order import check_order
+from vedette.stages.privacy import Privacy
+from vedette.stages.recognize import Recognize
 from vedette.stages.track import Track
 from vedette.stages.zone_file import FileZones
 from vedette.stages.zones import Zones
@@ -34,6 +39,7 @@ __all__ = [
     "STAGES",
     "load",
     "load_as",
+    "load_recognizer",
     "make_sink",
     "make_stage",
     "open",
@@ -146,6 +152,40 @@ def start(
         raise
 
 
+def load_recognizer(
+    place: GalleryPlace | None = None,
+    *,
+    create: bool = False,
+    detector: str | Path = "face-detector",
+    embedder: str | Path = "face-embedder",
+    threads: int | None = None,
+    min_margin: float = 0.0,
+) -> FaceRecognizer:
+    """Load what tells faces apart: a detector, an embedder, and the gallery of this user or device.
+
+    Args:
+        place: of the gallery; see `vedette.galleries.gallery_place` for where it is when not given.
+        create: make the gallery and its key where there is none, instead of refusing.
+        detector: that finds the faces, a bundled name or a path.
+        embedder: that the gallery was made with, likewise.
+        threads: of each interpreter; the free cores when not given.
+        min_margin: by how much the best person must be ahead of the next, a cosine.
+
+    Raises:
+        GalleryKeyError: the key is missing, wrong, or not kept safe.
+        GalleryError: there is no gallery, or it cannot be opened, or is of another model.
+        ModelError, SettingsError, MissingDependencyError: as `load`.
+    """
+    with ExitStack() as stack:
+        faces = stack.enter_context(load_as(FaceDetector, detector, threads=threads))
+        vectors = stack.enter_context(load_as(FaceEmbedder, embedder, threads=threads))
+        where = gallery_place() if place is None else place
+        gallery = stack.enter_context(open_gallery(where, embedding_model(vectors), create=create))
+        recognizer = FaceRecognizer(faces, vectors, gallery, min_margin=min_margin)
+        stack.pop_all()
+    return recognizer
+
+
 def stage_name(detector: FaceDetector | Detector) -> str:
     """Return the name of the stage that runs `detector`, under which its findings stand in the results."""
     return "faces" if isinstance(detector, FaceDetector) else "objects"
@@ -169,7 +209,7 @@ STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {
 }
 """Stage name -> what makes the stage."""
 
-Made: TypeAlias = Detect | Every | Track | Zones
+Made: TypeAlias = Detect | Every | Privacy | Recognize | Track | Zones
 
 
 def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector | TiledDetector]:
@@ -198,8 +238,20 @@ def _zones(settings: StageSettings, after: Sequence[Made]) -> Zones:
     return FileZones(Path(settings.model), labels=known)
 
 
-FOLLOWERS: Mapping[str, Callable[[StageSettings, Sequence[Made]], Track | Zones]] = {
+def _recognize(settings: StageSettings, _after: Sequence[Made]) -> Recognize:
+    """Make the stage that names faces; its gallery is made where there is none, so that people can be enrolled."""
+    asked = settings.recognize
+    place = gallery_place(
+        None if settings.model is None else Path(settings.model),
+        None if asked.key is None else Path(asked.key),
+    )
+    return Recognize(load_recognizer(place, create=True, min_margin=asked.min_margin), asked)
+
+
+FOLLOWERS: Mapping[str, Callable[[StageSettings, Sequence[Made]], Made]] = {
     "track": _track,
+    "recognize": _recognize,
+    "privacy": lambda settings, _after: Privacy(settings.privacy),
     "zones": _zones,
 }
 """Name of a stage that builds on those before it -> what makes it."""
@@ -272,12 +324,12 @@ def run(
                     unused.callback(one.close)
             steps = _make_stages(stages, stack)
             _refuse_twins(steps)
-            _refuse_untracked(steps)
+            check_order(steps)
             camera = stack.enter_context(open(source)) if isinstance(source, str) else source
             outputs = [
                 unused.enter_context(make_sink(sink)) if isinstance(sink, str) else sink for sink in given
             ]
-            _offer_zones(steps, outputs)
+            _offer(steps, outputs)
             for output in outputs:
                 on_sink(output)
             unused.pop_all()
@@ -296,21 +348,14 @@ def _make_stages(stages: Iterable[Stage | str], stack: ExitStack) -> list[Stage]
     return steps
 
 
-def _offer_zones(stages: list[Stage], sinks: list[Sink]) -> None:
-    """Let the sinks that can, which is the dashboard, show and change the zones of the run."""
-    for zones in (stage for stage in stages if isinstance(stage, FileZones)):
-        for sink in sinks:
-            if hasattr(sink, "zones"):
-                sink.zones = zones
-
-
-def _refuse_untracked(stages: list[Stage]) -> None:
-    """Refuse zones after nothing but detectors: they count only what has a number, so they would stay empty."""
-    before = list(itertools.takewhile(lambda stage: not isinstance(stage, Zones), stages))
-    if len(before) < len(stages) and all(isinstance(stage, Detect | Every) for stage in before):
-        raise SettingsError(
-            "the stage zones needs what it counts to be tracked; put the stage track before it."
-        )
+def _offer(stages: list[Stage], sinks: list[Sink]) -> None:
+    """Let the sinks that can, which is the dashboard, show and change the zones and the people of the run."""
+    for sink in sinks:
+        for stage in stages:
+            if isinstance(stage, FileZones) and hasattr(sink, "zones"):
+                sink.zones = stage
+            if isinstance(stage, Recognize) and hasattr(sink, "recognizer"):
+                sink.recognizer = stage.recognizer
 
 
 def _refuse_twins(stages: list[Stage]) -> None:

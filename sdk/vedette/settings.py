@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from vedette.errors import SettingsError, unknown_name
@@ -24,6 +24,8 @@ from vedette.errors import SettingsError, unknown_name
 __all__ = [
     "LineSettings",
     "LiveSettings",
+    "PrivacySettings",
+    "RecognizeSettings",
     "StageSettings",
     "Tiling",
     "TrackSettings",
@@ -81,6 +83,40 @@ class TrackSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecognizeSettings:
+    """How often tracked faces are compared with the gallery.
+
+    Attributes:
+        seek_s: seconds between two looks at a track that is not decided on yet.
+        again_s: seconds between two looks at one that is.
+        max_faces: compared in one frame, at most; the others wait for the next.
+        min_margin: by how much the best person must be ahead of the next, a cosine.
+        key: the file of the gallery's key; see `vedette.galleries.gallery_place` for where it is when None.
+    """
+
+    seek_s: float = 0.1
+    again_s: float = 1.0
+    max_faces: int = 2
+    min_margin: float = 0.0
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """Which faces are blurred before any sink gets the picture.
+
+    Attributes:
+        blur: "unknown", all but those that are recognised, or "all".
+        grow: by how much a box is enlarged on each side, in parts of its longer side.
+        hold_s: where a face was that is not found any more stays blurred for so long.
+    """
+
+    blur: Literal["unknown", "all"] = "all"
+    grow: float = 0.25
+    hold_s: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
 class Tiling:
     """How a picture is cut into tiles: columns, rows, and how far neighbours overlap in parts of a tile."""
 
@@ -114,12 +150,14 @@ class StageSettings:
 
     Attributes:
         name: of the stage.
-        model: the model's name or file, or the zones' file; the stage's default when None.
+        model: the model's name or file, the zones' or the gallery's file; the stage's default when None.
         min_score: 0..1, the model's own threshold when None.
         threads: of the interpreter; the free cores when None.
         every: of so many frames the detector looks at one.
         tiles: the detector looks at tiles of the picture too, for small things.
         track: of the stage `track`.
+        recognize: of the stage `recognize`.
+        privacy: of the stage `privacy`.
     """
 
     name: str
@@ -129,6 +167,8 @@ class StageSettings:
     every: int | None = None
     tiles: Tiling | None = None
     track: TrackSettings = TrackSettings()
+    recognize: RecognizeSettings = RecognizeSettings()
+    privacy: PrivacySettings = PrivacySettings()
 
 
 _DETECT_OPTIONS = {"min_score": (0.0, 1.0), "threads": (1, 64), "every": (1, 1000), "overlap": (0.0, 0.8)}
@@ -141,8 +181,28 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "weak": (0.0, 1.0),
     },
     "zones": {},
+    "recognize": {
+        "seek_s": (0.0, 60.0),
+        "again_s": (0.0, 3600.0),
+        "max_faces": (1, 64),
+        "min_margin": (0.0, 2.0),
+    },
+    "privacy": {"grow": (0.0, 2.0), "hold_s": (0.0, 60.0)},
 }
-_WHOLE = frozenset({"threads", "every"})
+_WORDS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    "recognize": {"key": None},
+    "privacy": {"blur": ("unknown", "all")},
+}
+"""Options that are words: those allowed, or any where None."""
+
+_GROUPS: Mapping[str, type] = {
+    "track": TrackSettings,
+    "recognize": RecognizeSettings,
+    "privacy": PrivacySettings,
+}
+"""Stages whose options make a value of their own."""
+
+_WHOLE = frozenset({"threads", "every", "max_faces"})
 
 
 def parse_stage(text: str) -> StageSettings:
@@ -153,25 +213,43 @@ def parse_stage(text: str) -> StageSettings:
     """
     head, _, query = text.partition("?")
     name, _, model = head.partition("=")
-    known = _OPTIONS.get(name, _DETECT_OPTIONS)
-    given: dict[str, Any] = {}
     pairs = dict(parse_qsl(query, keep_blank_values=True))
-    tiles = pairs.pop("tiles", None) if known is _DETECT_OPTIONS else None
-    for key, value in pairs.items():
-        if key not in known:
-            names = [*known, "tiles"] if known is _DETECT_OPTIONS else known
-            raise unknown_name(f"option of stage {name}", key, names)
-        given[key] = _number(value, key, *known[key])
-        if key in _WHOLE:
-            given[key] = _whole(given[key], key)
-    if name == "track":
-        return StageSettings(name, model or None, track=TrackSettings(**given))
+    detects = name not in _OPTIONS
+    tiles = pairs.pop("tiles", None) if detects else None
+    given = {**_words(name, pairs), **_numbers(name, pairs)}
+    if name in _GROUPS:
+        return StageSettings(name, model or None, **{name: _GROUPS[name](**given)})
     overlap = given.pop("overlap", None)
     if overlap is not None and tiles is None:
         raise SettingsError("overlap is of tiles; give tiles too, such as tiles=2x2.")
     if tiles is not None:
         given["tiles"] = parse_tiling(tiles, overlap)
     return StageSettings(name, model or None, **given)
+
+
+def _words(stage: str, pairs: dict[str, str]) -> dict[str, Any]:
+    """Take the options that are words out of `pairs`, and return them."""
+    given: dict[str, Any] = {}
+    for key, allowed in _WORDS.get(stage, {}).items():
+        if key not in pairs:
+            continue
+        given[key] = pairs.pop(key)
+        if allowed is not None and given[key] not in allowed:
+            raise unknown_name(f"{key} of stage {stage}", given[key], allowed)
+    return given
+
+
+def _numbers(stage: str, pairs: Mapping[str, str]) -> dict[str, Any]:
+    """Return the options that are numbers, checked."""
+    known = _OPTIONS.get(stage, _DETECT_OPTIONS)
+    given: dict[str, Any] = {}
+    for key, value in pairs.items():
+        if key not in known:
+            names = [*known, *_WORDS.get(stage, {}), *(["tiles"] if known is _DETECT_OPTIONS else [])]
+            raise unknown_name(f"option of stage {stage}", key, names)
+        number = _number(value, key, *known[key])
+        given[key] = _whole(number, key) if key in _WHOLE else number
+    return given
 
 
 def _whole(value: float, name: str) -> int:

@@ -26,6 +26,7 @@ __all__ = [
     "Engine",
     "Faces",
     "Frame",
+    "IdentifiedFaces",
     "Image",
     "Matte",
     "ModelInfo",
@@ -188,6 +189,37 @@ class Faces(Detections):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class IdentifiedFaces(Faces):
+    """Faces, and who they are by what was seen of them so far.
+
+    Attributes:
+        person: (n,) str, the names; "" where nobody is named.
+        person_id: (n,) int64, as in the gallery; -1 where nobody is named.
+        certainty: (n,) float32, 0..1: share of the evidence that speaks for `identity`; 0 while undecided.
+        similarity: (n,) float32, -1..1: cosine with the most similar template at the last look; NaN before the first.
+        decided: (n,) bool, False while too little was seen to say "unknown" or a name.
+    """
+
+    person: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
+    person_id: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    certainty: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    similarity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    decided: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        Faces.__post_init__(self)
+        for name in ("person", "person_id", "certainty", "similarity", "decided"):
+            if getattr(self, name).shape != self.score.shape:
+                raise ValueError(f"IdentifiedFaces.{name} has not one value a face")
+
+    @property
+    def identity(self) -> tuple[Literal["known", "unknown", "undecided"], ...]:
+        """What is known of each row."""
+        rows = zip(self.decided.tolist(), self.person_id.tolist(), strict=True)
+        return tuple("undecided" if not sure else "known" if who >= 0 else "unknown" for sure, who in rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Classes:
     """What a picture may show, as columns of equal length n, best first; n = 0 keeps shapes and dtypes.
 
@@ -345,6 +377,7 @@ class Results:
         drops: frames lost so far, by cause.
         zones: zones and lines with their counts.
         events: what happened at them in this frame.
+        blurred: whether a stage has hidden faces in the frame: nobody is to be enrolled from it.
     """
 
     frame: Frame
@@ -355,6 +388,7 @@ class Results:
     drops: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     zones: tuple[ZoneCount, ...] = ()
     events: tuple[ZoneEvent, ...] = ()
+    blurred: bool = False
 
     @property
     def age_ms(self) -> float:
@@ -461,8 +495,9 @@ class Sink(Closing, Protocol):
     """Where results go. `write` and `close` are called from one thread of the sink's own.
 
     A sink may also have `newest_only` = True (of live results it wants the newest, no queue), `url` (where a person
-    can look at it), `zones` (set by a run that has a `vedette.stages.zone_file.FileZones`) and `reader_gone` (True
-    once nobody reads it any more; the run then ends).
+    can look at it), `zones` (set by a run that has a `vedette.stages.zone_file.FileZones`), `recognizer` (set by a run
+    that has a `vedette.stages.recognize.Recognize`) and `reader_gone` (True once nobody reads it any more; the run then
+    ends).
     """
 
     name: str

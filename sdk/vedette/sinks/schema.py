@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.types import Detections, Faces, ModelInfo, Results, ZoneEvent
+from vedette.types import Detections, Faces, IdentifiedFaces, ModelInfo, Results, ZoneEvent
 
 __all__ = ["SCHEMA_VERSION", "to_json", "to_record"]
 
@@ -73,8 +73,9 @@ def _detections(found: Mapping[str, Detections]) -> list[dict[str, Any]]:
 
 def _rows(stage: str, one: Detections) -> list[dict[str, Any]]:
     landmarks = _rounded(one.landmarks, 10) if isinstance(one, Faces) else [[]] * len(one)
+    person = _people(one) if isinstance(one, IdentifiedFaces) else [None] * len(one)
     columns = zip(one.names, one.class_id.tolist(), _rounded(one.score, 10_000), _rounded(one.xyxy, 10), landmarks,
-                  one.track_id.tolist(), one.predicted.tolist(), strict=True)  # fmt: skip
+                  one.track_id.tolist(), one.predicted.tolist(), person, strict=True)  # fmt: skip
     return [
         {
             "stage": stage,
@@ -85,8 +86,24 @@ def _rows(stage: str, one: Detections) -> list[dict[str, Any]]:
             "landmarks": points,
             "track_id": track_id if track_id >= 0 else None,
             "predicted": predicted,
+            "person": who,
         }
-        for label, class_id, score, box, points, track_id, predicted in columns
+        for label, class_id, score, box, points, track_id, predicted, who in columns
+    ]
+
+
+def _people(one: IdentifiedFaces) -> list[dict[str, Any]]:
+    columns = zip(one.identity, one.person.tolist(), one.person_id.tolist(), _rounded(one.certainty, 10_000),
+                  _rounded(one.similarity, 10_000), strict=True)  # fmt: skip
+    return [
+        {
+            "identity": identity,
+            "name": name or None,
+            "id": person_id if person_id >= 0 else None,
+            "certainty": certainty,
+            "similarity": similarity,
+        }
+        for identity, name, person_id, certainty, similarity in columns
     ]
 
 
