@@ -28,7 +28,7 @@ def model(tmp_path):
 
 @needs_model
 def test_the_scores_are_in_the_file_and_the_model_is_the_same(model, tmp_path, capsys):
-    data = make_people(tmp_path / "data", train=12, val=4, photos=2, web=1)
+    data = make_people(tmp_path / "data", train=4, val=12, photos=2, web=1)
     before = open_model_file(model)
     assert main([str(model), "--data", str(data), "--pairs", "150"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -44,7 +44,7 @@ def test_the_scores_are_in_the_file_and_the_model_is_the_same(model, tmp_path, c
 def test_a_dry_run_writes_nothing(model, tmp_path, capsys):
     data = make_people(tmp_path / "data", train=3, val=3, photos=2, web=1)
     before = model.read_bytes()
-    assert main([str(model), "--data", str(data), "--split", "val", "--dry-run"]) == 0
+    assert main([str(model), "--data", str(data), "--split", "train", "--dry-run"]) == 0
     assert json.loads(capsys.readouterr().out)["people"] == 3
     assert model.read_bytes() == before
 
