@@ -1,5 +1,6 @@
-"""Judge a converted enhancer on photos of val: ``python -m vedette_train.judge_enhance MODEL.tflite --data DIR --kind sr
---scale 3``.
+"""Judge a converted enhancer on photos of val.
+
+    python -m vedette_train.judge_enhance MODEL.tflite --data DIR --kind sr --scale 3
 
 The model runs in the SDK, as on a device. The last line printed is a JSON object of figures, larger is better.
 """

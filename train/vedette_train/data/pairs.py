@@ -81,7 +81,8 @@ def _denoise(image: Image, task: Task, rng: np.random.Generator) -> Pair:
 
 
 def _lowlight(image: Image, task: Task, rng: np.random.Generator) -> Pair:
-    wanted = seen_anew(image, min(image.shape[:2]), rng)
+    # the loss asks for a grey mean: colours are to be those of real light
+    wanted = seen_anew(image, min(image.shape[:2]), rng, recolour=False)
     dark = wanted if rng.random() < 0.2 else faint(wanted, np.exp(rng.uniform(np.log(DARKEST), 0)), rng)
     return fitted(dark, task), fitted(wanted, task)
 

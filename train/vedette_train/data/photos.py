@@ -63,16 +63,20 @@ def _below(root: Path) -> list[Photo]:
 
 
 def middle(image: Image, size_wh: tuple[int, int]) -> Image:
-    """Return the middle of `image`, enlarged first where it is too small."""
-    image = _large_enough(image, size_wh)
-    left, top = (image.shape[1] - size_wh[0]) // 2, (image.shape[0] - size_wh[1]) // 2
-    return image[top : top + size_wh[1], left : left + size_wh[0]]
+    """Return the middle of `image`, mirrored at its edges where it is too small."""
+    # not enlarged: that would have less detail than any photo
+    spare = [max(0, wanted - n) for wanted, n in zip(size_wh, image.shape[1::-1], strict=True)]
+    (left, top), (right, bottom) = [n // 2 for n in spare], [n - n // 2 for n in spare]
+    whole = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_REFLECT_101)
+    x, y = (whole.shape[1] - size_wh[0]) // 2, (whole.shape[0] - size_wh[1]) // 2
+    return np.asarray(whole[y : y + size_wh[1], x : x + size_wh[0]], np.uint8)
 
 
-def seen_anew(image: Image, side: int, rng: np.random.Generator) -> Image:
+def seen_anew(image: Image, side: int, rng: np.random.Generator, *, recolour: bool = True) -> Image:
     """Return a part of `image`, (side, side, 3), as a camera might have seen it too.
 
-    Half of them from further away, which is sharper too; turned and mirrored, and half in other colours and light.
+    Half of them from further away, which is sharper too; turned and mirrored, and with `recolour` half in other
+    colours and light.
     """
     image = _large_enough(image, (side, side))
     factor = 1.0 if rng.random() < 0.5 else rng.uniform(LEAST_FACTOR, 1.0)
@@ -83,7 +87,7 @@ def seen_anew(image: Image, side: int, rng: np.random.Generator) -> Image:
         part = np.asarray(cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
     part = np.rot90(part, int(rng.integers(4)))
     part = part[:, ::-1] if rng.random() < 0.5 else part
-    return np.ascontiguousarray(_recoloured(part, rng) if rng.random() < 0.5 else part)
+    return np.ascontiguousarray(_recoloured(part, rng) if recolour and rng.random() < 0.5 else part)
 
 
 def _large_enough(image: Image, size_wh: tuple[int, int]) -> Image:

@@ -87,7 +87,7 @@ def sr_network(
 
 
 def clean_network(size_wh: tuple[int, int], *, width: float = 1.0, rounded: bool = False) -> keras.Model:
-    """Return a network with the output ``enhanced`` (n, h, w, 3), about 0..1: the input less what does not belong there.
+    """Return a network with the output ``enhanced`` (n, h, w, 3), about 0..1: the input without what is amiss.
 
     An autoencoder with additions across (in the manner of U-Net, Ronneberger et al., 2015) on blocks of 2x2 pixels (as
     FFDNet, Zhang et al., 2018), which sees 48 px to each side and asks for a quarter of the work.
