@@ -37,7 +37,7 @@ STRIDE_PX = {"sr": 1, "denoise": 8, "restore": 8}
 
 def network_of(settings: Settings, size_wh: tuple[int, int]) -> keras.Model:
     """Return the network that the settings ask for, for inputs of `size_wh`; its weights fit all sizes."""
-    given = {"width": settings.width, "rounded": settings.rounded}
+    given: dict[str, Any] = {"width": settings.width, "rounded": settings.rounded}
     if settings.kind == "sr":
         return sr_network(size_wh, scale=settings.scale, **given)
     if settings.kind == "lowlight":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 import vedette
 from vedette.contract import ModelFile
@@ -36,7 +37,11 @@ class CurveReader(Closing):
     def enhance(self, image: Image) -> Image:
         """Return `image`, (H, W, 3) uint8 RGB, in more light."""
         spec, contract = self._engine.inputs[0], self.model.contract.input
-        (curves,) = self._engine.run(lambda buffers: fill_input(image, buffers[0], spec, contract))
+
+        def fill(buffers: Sequence[NDArray[np.generic]]) -> None:
+            fill_input(image, buffers[0], spec, contract)
+
+        (curves,) = self._engine.run(fill)
         return brightened(image, np.asarray(to_real(curves.data, curves)[0], np.float32))
 
     def close(self) -> None:
@@ -55,17 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     reader: Any = CurveReader if options.kind == "lowlight" else vedette.ImageToImage
     with cast(Any, vedette.load_as(reader, options.model)) as enhancer:
-        task = Task(options.kind, options.scale, enhancer_size_wh(enhancer))
+        task = Task(options.kind, options.scale, enhancer.model.contract.input.size_wh)
         pairs = check_pairs(read_photos(options.data)[options.split], task)
         told = figures(((wanted, enhancer.enhance(given)) for given, wanted in pairs), task)
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
-
-
-def enhancer_size_wh(enhancer: Any) -> tuple[int, int]:
-    """Return width and height of what a model takes."""
-    size_wh: tuple[int, int] = enhancer.model.contract.input.size_wh
-    return size_wh
 
 
 if __name__ == "__main__":

@@ -85,12 +85,11 @@ def damaged(image: Image, rng: np.random.Generator, *, known: bool | None = None
     mask = scratches(image.shape[:2], rng)
     if rng.random() < 0.5 if known is None else known:
         return np.asarray(cv2.inpaint(image, mask, FILL_RADIUS_PX, cv2.INPAINT_TELEA), np.uint8)
-    spoiled = image.copy()
     level = rng.integers(0, 256, 3) if rng.random() < 0.3 else np.full(3, rng.choice([0, 255]))
     dirt = level + rng.normal(0, 6, (*image.shape[:2], 3))
-    spoiled[mask > 0] = _pixels(dirt)[mask > 0]
-    return spoiled
+    return np.where(mask[..., None] > 0, _pixels(dirt), image)
 
 
 def _pixels(values: NDArray[np.floating]) -> Image:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    pixels: Image = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return pixels

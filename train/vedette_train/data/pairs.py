@@ -63,7 +63,8 @@ def drawn_pair(image: Image, task: Task, rng: np.random.Generator) -> Pair:
 
 def _sr(image: Image, task: Task, rng: np.random.Generator) -> Pair:
     whole = seen_anew(image, (task.size_wh[0] + 2 * MARGIN_PX) * task.scale, rng)
-    return tuple(_inside(x, n) for x, n in ((shrunk(whole, task.scale), 1), (whole, task.scale)))  # type: ignore[return-value]
+    small = shrunk(whole, task.scale)
+    return _inside(small, 1), _inside(whole, task.scale)
 
 
 def _inside(image: Image, times: int) -> Image:
