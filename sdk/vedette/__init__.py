@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vedette.app import load, load_as, open, run
+    from vedette.app import load, load_as, load_enhancer, open, run
     from vedette.errors import VedetteError
     from vedette.models.classify import Classifier
     from vedette.models.detect import Detector
     from vedette.models.embed import Embedder
+    from vedette.models.enhance import Enhancer
     from vedette.models.face import FaceDetector
     from vedette.models.face_embed import FaceEmbedder
     from vedette.models.images import ImageToImage
@@ -38,6 +39,7 @@ _HOMES = {
     "Detections": "vedette.types",
     "Detector": "vedette.models.detect",
     "Embedder": "vedette.models.embed",
+    "Enhancer": "vedette.models.enhance",
     "FaceDetector": "vedette.models.face",
     "FaceEmbedder": "vedette.models.face_embed",
     "Faces": "vedette.types",
@@ -55,6 +57,7 @@ _HOMES = {
     "VedetteError": "vedette.errors",
     "load": "vedette.app",
     "load_as": "vedette.app",
+    "load_enhancer": "vedette.app",
     "open": "vedette.app",
     "read_image": "vedette.sources.images",
     "run": "vedette.app",
@@ -66,6 +69,7 @@ __all__ = [
     "Detections",
     "Detector",
     "Embedder",
+    "Enhancer",
     "FaceDetector",
     "FaceEmbedder",
     "Faces",
@@ -83,6 +87,7 @@ __all__ = [
     "VedetteError",
     "load",
     "load_as",
+    "load_enhancer",
     "open",
     "read_image",
     "run",

@@ -13,8 +13,11 @@ from vedette import pipeline
 from vedette.contract import Contract, ModelFile, open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import ModelError, SettingsError, unknown_name
+from vedette.models.curves import CurveEnhancer
 from vedette.models.detect import Detector
+from vedette.models.enhance import Enhancer, Step, TiledImage
 from vedette.models.face import FaceDetector
+from vedette.models.images import ImageToImage
 from vedette.models.task import PictureModel
 from vedette.models.tiles import TiledDetector
 from vedette.recognise import recognise
@@ -34,6 +37,7 @@ __all__ = [
     "STAGES",
     "load",
     "load_as",
+    "load_enhancer",
     "make_sink",
     "make_stage",
     "open",
@@ -142,6 +146,46 @@ def start(
         return task(engine, file, min_score=min_score)
     except BaseException:
         engine.close()
+        raise
+
+
+def load_enhancer(models: str | Sequence[str | Path], *, threads: int | None = None) -> Enhancer:
+    """Load a chain of models that make pictures of pictures.
+
+    Args:
+        models: names that `vedette models` lists, or paths, in order; a text has commas between them.
+        threads: as in `load`.
+
+    Raises:
+        SettingsError: none is given, or no bundled model has that name; the nearest is named.
+        ModelError: a file is missing, damaged, for another task, or does not fit pictures of any size.
+    """
+    named = [name for name in models.split(",") if name] if isinstance(models, str) else list(models)
+    if not named:
+        raise SettingsError("no model is named; give one or more, such as denoise,sr-x2.")
+    with ExitStack() as stack:
+        steps: list[Step] = []
+        for name in named:
+            steps.append(_enhancing(open_model(name), threads))
+            stack.callback(steps[-1].close)
+        stack.pop_all()
+    return Enhancer(steps)
+
+
+def _enhancing(file: ModelFile, threads: int | None) -> Step:
+    """Return the model in `file` as a step of an `Enhancer`."""
+    head = file.contract.head.get("type")
+    if head in CurveEnhancer.heads:
+        return start(CurveEnhancer, file, threads=threads)
+    if head not in ImageToImage.heads:
+        raise ModelError(
+            f"{file.path} is for {file.contract.task} (head {head!r}), not for enhancing pictures."
+        )
+    network = start(ImageToImage, file, threads=threads)
+    try:
+        return TiledImage(network)
+    except BaseException:
+        network.close()
         raise
 
 

@@ -39,6 +39,7 @@ COMMANDS = {
     "detect": "find faces or other objects in pictures and videos",
     "classify": "say what whole pictures show",
     "run": "run a model of another task on pictures and videos",
+    "enhance": "make pictures and videos clearer, brighter or larger",
     "inspect": "tell what a model file is, expects and returns",
     "models": "list the models that can be had by name, get them, or adopt a file",
     "doctor": "check this machine and say what to mend",
@@ -376,6 +377,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     from vedette.task_verbs import add_run
 
     add_run(parser, say=_print, complain=_complain)
+
+
+def _add_enhance(parser: argparse.ArgumentParser) -> None:
+    from vedette.enhance_verb import add_enhance
+
+    add_enhance(parser, say=_print, complain=_complain, progress=_Progress)
 
 
 # inspect, models, doctor, bench

@@ -205,14 +205,18 @@ class TiledImage(Closing):
             answer = refined(answer, seen)
         width, height = window.width * times, window.height * times
         left, top = window.left * times, window.top * times
-        made[top : top + height, left : left + width] = answer[margin : margin + height, margin : margin + width]
+        made[top : top + height, left : left + width] = answer[
+            margin : margin + height, margin : margin + width
+        ]
 
     def _run(self, seen: Image) -> Any:
         """Return the network's answer; of one that makes grey pictures with the colours that were there."""
         answer = self.network.enhance(seen)
         if not self._grey:
             return answer
-        colors = cv2.cvtColor(_resized(seen, (answer.shape[1], answer.shape[0]), cv2.INTER_CUBIC), cv2.COLOR_RGB2YCrCb)
+        colors = cv2.cvtColor(
+            _resized(seen, (answer.shape[1], answer.shape[0]), cv2.INTER_CUBIC), cv2.COLOR_RGB2YCrCb
+        )
         colors[..., 0] = answer[..., 0]
         return cv2.cvtColor(colors, cv2.COLOR_YCrCb2RGB)
 
@@ -227,7 +231,9 @@ def _reach(model: ModelFile) -> Reach:
         try:
             return Reach(max(0, int(head["reach_px"])), max(1, int(head.get("step_px", 1))))
         except (TypeError, ValueError) as error:
-            raise ModelError(f"{model.path}: its head's reach_px or step_px is no number ({error}).") from error
+            raise ModelError(
+                f"{model.path}: its head's reach_px or step_px is no number ({error})."
+            ) from error
     reach = read_reach(model.data)
     if reach is None:
         raise ModelError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,7 +49,9 @@ def _between(size: int, places: int) -> tuple[NDArray[np.intp], NDArray[np.intp]
     return first, np.minimum(first + 1, places - 1), (at - first).astype(np.float32)
 
 
-def _spread(maps: NDArray[np.float32], between: tuple[NDArray[Any], ...], *, axis: int) -> NDArray[np.float32]:
+def _spread(
+    maps: NDArray[np.float32], between: tuple[NDArray[Any], ...], *, axis: int
+) -> NDArray[np.float32]:
     """Return `maps` at new places along an axis."""
     first, second, share = between
     low, high = maps.take(first, axis), maps.take(second, axis)
