@@ -23,10 +23,11 @@ from vedette.models.tiles import TiledDetector
 from vedette.recognise import recognise
 from vedette.recognise.reading import Reading
 from vedette.registry import find
-from vedette.settings import StageSettings, parse_stage
+from vedette.settings import EnhanceSettings, StageSettings, parse_stage
 from vedette.sinks.uri import open_sink
 from vedette.sources.live import Live, open_live
 from vedette.stages.detect import Detect
+from vedette.stages.enhance import Enhance
 from vedette.stages.every import Every
 from vedette.stages.track import Track
 from vedette.stages.zone_file import FileZones
@@ -206,13 +207,26 @@ def _detect(settings: StageSettings, default: str) -> Detect:
     return Detect(settings.name, TiledDetector(detector, settings.tiles) if settings.tiles else detector)
 
 
-STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {
+AUTO = "denoise,lowlight"
+"""What `enhance=auto` switches on and off."""
+
+
+def _enhance(settings: StageSettings) -> Enhance:
+    if settings.model is None:
+        raise SettingsError("the stage enhance needs a model, such as enhance=lowlight, or enhance=auto.")
+    auto = settings.model == "auto"
+    chosen = EnhanceSettings(settings.enhance.budget_ms, auto=True) if auto else settings.enhance
+    return Enhance(load_enhancer(AUTO if auto else settings.model, threads=settings.threads), chosen)
+
+
+STAGES: Mapping[str, Callable[[StageSettings], Detect | Enhance]] = {
+    "enhance": _enhance,
     "faces": lambda settings: _detect(settings, "face-detector"),
     "objects": lambda settings: _detect(settings, "objects"),
 }
 """Stage name -> what makes the stage."""
 
-Made: TypeAlias = Detect | Every | Track | Zones
+Made: TypeAlias = Detect | Enhance | Every | Track | Zones
 
 
 def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector | TiledDetector]:
@@ -265,7 +279,7 @@ def make_stage(text: str, *, after: Sequence[Made] = ()) -> Made:
     if settings.name not in STAGES:
         raise unknown_name("stage", settings.name, [*STAGES, *FOLLOWERS])
     stage = STAGES[settings.name](settings)
-    return stage if settings.every is None else Every(stage, settings.every)
+    return Every(stage, settings.every) if settings.every and isinstance(stage, Detect) else stage
 
 
 def make_sink(text: str) -> Sink:
@@ -350,7 +364,7 @@ def _offer_zones(stages: list[Stage], sinks: list[Sink]) -> None:
 def _refuse_untracked(stages: list[Stage]) -> None:
     """Refuse zones after nothing but detectors: they count only what has a number, so they would stay empty."""
     before = list(itertools.takewhile(lambda stage: not isinstance(stage, Zones), stages))
-    if len(before) < len(stages) and all(isinstance(stage, Detect | Every) for stage in before):
+    if len(before) < len(stages) and all(isinstance(stage, Detect | Enhance | Every) for stage in before):
         raise SettingsError(
             "the stage zones needs what it counts to be tracked; put the stage track before it."
         )

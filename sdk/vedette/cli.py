@@ -198,7 +198,7 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
         "--stage",
         action="append",
         metavar="NAME",
-        help="faces, faces?min_score=0.7&every=3, objects=FILE.tflite, track, zones=FILE.toml (repeatable)",
+        help="faces, faces?min_score=0.7&every=3, objects=FILE, track, zones=FILE.toml, enhance=NAME (repeatable)",
     )
     parser.add_argument(
         "--sink", action="append", metavar="URI", help="-, x.jsonl, x.mp4, folder/, web://127.0.0.1:8080"
@@ -259,6 +259,7 @@ def _table(now: StatsSnapshot) -> str:
     ]
     lost = [f"{count} {cause}" for cause, count in now.drops.items() if count]
     zones = [f"zone     {name}: {plain(dict(counts))}" for name, counts in now.zones.items()]
+    zones += [f"frames   {name}: {plain(dict(states))}" for name, states in now.enhanced.items()]
     return "\n".join(
         [
             f"{now.frames} frames, {now.mean_fps:.1f} fps",

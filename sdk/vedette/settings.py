@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl
 from vedette.errors import SettingsError, unknown_name
 
 __all__ = [
+    "EnhanceSettings",
     "LineSettings",
     "LiveSettings",
     "StageSettings",
@@ -109,6 +110,19 @@ def parse_tiling(text: str, overlap: float | None = None) -> Tiling:
 
 
 @dataclass(frozen=True, slots=True)
+class EnhanceSettings:
+    """How pictures are enhanced live.
+
+    Attributes:
+        budget_ms: milliseconds a frame that the stage may take; as long as it takes when None.
+        auto: models are switched on and off by the luminance and noise of the scene.
+    """
+
+    budget_ms: float | None = None
+    auto: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StageSettings:
     """A stage as asked for: its name, the file it reads, and what to set on it.
 
@@ -120,6 +134,7 @@ class StageSettings:
         every: of so many frames the detector looks at one.
         tiles: the detector looks at tiles of the picture too, for small things.
         track: of the stage `track`.
+        enhance: of the stage `enhance`.
     """
 
     name: str
@@ -129,6 +144,7 @@ class StageSettings:
     every: int | None = None
     tiles: Tiling | None = None
     track: TrackSettings = TrackSettings()
+    enhance: EnhanceSettings = EnhanceSettings()
 
 
 _DETECT_OPTIONS = {"min_score": (0.0, 1.0), "threads": (1, 64), "every": (1, 1000), "overlap": (0.0, 0.8)}
@@ -141,8 +157,9 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "weak": (0.0, 1.0),
     },
     "zones": {},
+    "enhance": {"budget_ms": (0.1, 60_000.0), "auto": (0, 1), "threads": (1, 64)},
 }
-_WHOLE = frozenset({"threads", "every"})
+_WHOLE = frozenset({"auto", "threads", "every"})
 
 
 def parse_stage(text: str) -> StageSettings:
@@ -166,6 +183,10 @@ def parse_stage(text: str) -> StageSettings:
             given[key] = _whole(given[key], key)
     if name == "track":
         return StageSettings(name, model or None, track=TrackSettings(**given))
+    if name == "enhance":
+        threads = given.pop("threads", None)
+        made = EnhanceSettings(given.get("budget_ms"), bool(given.get("auto", False)))
+        return StageSettings(name, model or None, threads=threads, enhance=made)
     overlap = given.pop("overlap", None)
     if overlap is not None and tiles is None:
         raise SettingsError("overlap is of tiles; give tiles too, such as tiles=2x2.")

@@ -1,7 +1,7 @@
 """Brighten a picture by curves that differ from place to place, estimated on a small picture of it.
 
-The curve is that of Zero-DCE (Guo et al., CVPR 2020, eq. 2): x + a x (1 - x), n times with an `a` for each place, colour
-and time. It keeps 0 and 1, and rises everywhere for -1 <= a <= 1.
+The curve is that of Zero-DCE (Guo et al., CVPR 2020, eq. 2): x + a x (1 - x), n times with an `a` for each place,
+colour and time. It keeps 0 and 1, and rises everywhere for -1 <= a <= 1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cut a picture into windows that overlap, so that what a local operation makes of each fits together without a seam."""
+"""Cut a picture into windows that overlap, so that what a local operation makes of them fits without a seam."""
 
 from __future__ import annotations
 

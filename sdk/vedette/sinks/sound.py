@@ -15,7 +15,7 @@ _TIMEOUT_S = 3600.0
 
 
 def add_sound(video: Path, source: Path) -> tuple[str, ...]:
-    """Put the first sound track of `source`, if there is one, into `video`, in place and whole; both streams are copied.
+    """Put the first sound track of `source`, if there is one, into `video`, in place and whole; streams are copied.
 
     Returns:
         Why it was not done, in sentences; `video` then stays as it was, without sound.

@@ -45,10 +45,8 @@ def encode_stored(pixels: NDArray[Any], path: Path, *, quality: int = 95) -> tup
     if pixels.ndim == 3 and pixels.shape[2] == 4 and ending not in _ALPHA:
         pixels = np.ascontiguousarray(pixels[..., :3])
         notes.append(f"its transparency is left out, as {ending} has none.")
-    options = {
-        ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
-        **dict.fromkeys((".jpe", ".jpeg", ".jpg"), [cv2.IMWRITE_JPEG_QUALITY, quality]),
-    }.get(ending, [])
+    how = cv2.IMWRITE_WEBP_QUALITY if ending == ".webp" else cv2.IMWRITE_JPEG_QUALITY
+    options = [how, quality] if ending == ".webp" or ending.startswith(".jp") else []
     bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, _TO_BGR[pixels.shape[2]])
     try:
         done, data = cv2.imencode(ending, bgr, options)

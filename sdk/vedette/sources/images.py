@@ -225,7 +225,7 @@ def decode_image(data: bytes, *, label: str) -> Image:
 
 
 def decode_with(data: bytes, flags: int, *, label: str) -> NDArray[Any]:
-    """Return what OpenCV decodes from the bytes of a file with its own `flags`, blue first; checked as in `decode_image`.
+    """Return what OpenCV decodes from the bytes of a file with its own `flags`, blue first, checked.
 
     Raises:
         SourceError: as `decode_image`.
