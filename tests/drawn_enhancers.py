@@ -60,9 +60,7 @@ def packed(
     return buffer.getvalue()
 
 
-def picture_model(
-    scale: int = 1, *, stride: int = 1, size: int = 0, channels: int = 3, **head: Any
-) -> bytes:
+def picture_model(scale: int = 1, *, stride: int = 1, size: int = 0, channels: int = 3, **head: Any) -> bytes:
     """Return a model of two 3 x 3 convolutions of random positive weights: a blur, differently shaded by place.
 
     Args:

@@ -40,9 +40,7 @@ def add_enhance(
         progress: makes the line that tells how far it is.
     """
     parser.add_argument("source", type=Path, metavar="IN", help="a picture, a video, or a folder of them")
-    parser.add_argument(
-        "target", type=Path, nargs="?", metavar="OUT", help="a file, or a folder: IN is mirrored in it"
-    )
+    parser.add_argument("target", nargs="?", metavar="OUT", help="a file, or a folder: IN is mirrored in it")
     parser.add_argument(
         "--with",
         dest="models",
@@ -76,7 +74,7 @@ def _enhance(
     look = Look(options.compare, options.quality)
     with load_enhancer(options.models, threads=options.threads) as enhancer:
         many = options.source.is_dir()
-        journal = Journal(options.target or options.source, enhancer, look) if many else None
+        journal = Journal(Path(options.target or options.source), enhancer, look) if many else None
         codes, before = [], 0
         for i, job in enumerate(jobs, 1):
             if journal is not None and journal.has(job):

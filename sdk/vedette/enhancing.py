@@ -63,12 +63,12 @@ class Done:
     notes: tuple[str, ...] = ()
 
 
-def plan_jobs(source: Path, target: Path | None, *, in_place: bool = False) -> list[Job]:
+def plan_jobs(source: Path, target: str | Path | None, *, in_place: bool = False) -> list[Job]:
     """Return what is to be done for a file or a folder, in which the folders below are mirrored.
 
     Args:
         source: a picture, a video or a folder. Of a folder, names decide; hidden files are left out.
-        target: a file, or a folder; None with `in_place`.
+        target: a file, or a folder: one that is there, or a text that ends in a slash; None with `in_place`.
         in_place: replace the files themselves.
 
     Raises:
@@ -79,22 +79,24 @@ def plan_jobs(source: Path, target: Path | None, *, in_place: bool = False) -> l
         raise SettingsError("name where the result goes, or give --in-place and no second name.")
     if not source.exists():
         raise SourceError(f"there is no file or folder {source}; check the path.")
+    into = str(target).endswith(os.sep) or (target is not None and Path(target).is_dir())
+    target = None if target is None else Path(target)
     if source.is_dir():
         jobs = [_mirrored(file, source, target or source) for file in _files(source, target)]
         if not jobs:
             raise SourceError(f"no picture and no video is in the folder {source} or below it.")
     else:
-        into = target is not None and (target.is_dir() or str(target).endswith(os.sep))
         jobs = [Job(source, source if target is None else target / source.name if into else target)]
     return jobs if in_place else _without_harm(jobs)
 
 
 def _files(folder: Path, target: Path | None) -> Iterator[Path]:
     """Yield the pictures and videos of a folder and those below; what lies in `target` is none of the input."""
-    apart = None if target is None else target.resolve()
+    root, apart = folder.resolve(), None if target is None else target.resolve()
+    within = apart is not None and apart != root and apart.is_relative_to(root)
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        inside = apart is not None and apart != folder.resolve() and path.resolve().is_relative_to(apart)
+        inside = within and apart is not None and path.resolve().is_relative_to(apart)
         if path.suffix.lower() in EXTENSIONS | CODECS.keys() and path.is_file() and not hidden and not inside:
             yield path
 

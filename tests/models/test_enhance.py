@@ -126,7 +126,9 @@ def test_sixteen_bits_stay_and_agree_with_eight(load: Load) -> None:
     enhancer = load(curve_model(), picture_model(2))
     made = enhancer.enhance(deep)
     assert made.dtype == np.uint16
-    assert np.abs(made / 257 - enhancer.enhance(image)).max() < 4  # a quarter level in the dark, ten times brighter
+    assert (
+        np.abs(made / 257 - enhancer.enhance(image)).max() < 4
+    )  # a quarter level in the dark, ten times brighter
     assert len(np.unique(made % 257)) > 50  # no mere multiples of eight bits
 
 

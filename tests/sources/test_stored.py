@@ -45,7 +45,9 @@ def test_what_is_written_is_read(tmp_path: Path, name: str, shape: tuple[int, ..
     np.testing.assert_array_equal(stored.pixels, pixels)
     assert (lost, stored.notes) == ((), ())
     if len(shape) == 3:  # the first colour is red
-        np.testing.assert_allclose(read_image(path)[..., 0], pixels[..., 0] >> (8 * (dtype == "uint16")), atol=1)
+        np.testing.assert_allclose(
+            read_image(path)[..., 0], pixels[..., 0] >> (8 * (dtype == "uint16")), atol=1
+        )
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

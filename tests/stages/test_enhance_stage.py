@@ -70,7 +70,12 @@ def frame(k: int, level: Any = 100, *, fps: float = 30.0, size_wh: tuple[int, in
 
 
 def go(
-    stage: Enhance, clock: Clock, *, seconds: float, fps: float = 30.0, at: Callable[[int], Any] = lambda _k: 100
+    stage: Enhance,
+    clock: Clock,
+    *,
+    seconds: float,
+    fps: float = 30.0,
+    at: Callable[[int], Any] = lambda _k: 100,
 ) -> list[Results]:
     """Return the results of so many seconds; each frame comes at its time, or when the last is done."""
     made = []
@@ -180,7 +185,9 @@ def test_brightness_does_not_flicker(tmp_path: Path) -> None:
     steady = np.abs(np.diff(gains[30::2])).max()
     assert steady < 0.02 * abs(jumps[1] - jumps[0])
     changed = go_to_dark(chain)
-    assert changed[-1] == pytest.approx(jumps[1], rel=0.02)  # and a change that stays is followed, within a second
+    assert changed[-1] == pytest.approx(
+        jumps[1], rel=0.02
+    )  # and a change that stays is followed, within a second
 
 
 def go_to_dark(chain: str) -> list[float]:

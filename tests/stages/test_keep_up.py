@@ -9,7 +9,9 @@ import pytest
 from vedette.stages.keep_up import BACK_S, LONGEST_WAIT_S, OVER_S, Budget, Switch
 
 
-def run(budget: Budget, cost_ms: Callable[[float, float], float], *, until_s: float, fps: float) -> list[float]:
+def run(
+    budget: Budget, cost_ms: Callable[[float, float], float], *, until_s: float, fps: float
+) -> list[float]:
     """Return the resolution at each frame, where a picture costs what `cost_ms` says of resolution and time."""
     seen = []
     for k in range(round(until_s * fps)):

@@ -10,7 +10,11 @@ from drawn_graphs import O, T, block, draw
 from vedette.tflite.reach import Reach, read_reach
 
 SIDE = (1, 16, 16, 3)
-KERNEL = [T("w3", (3, 3, 3, 3), values=(0.1,)), T("w5", (3, 5, 5, 3), values=(0.1,)), T("b", (3,), values=(0.0,))]
+KERNEL = [
+    T("w3", (3, 3, 3, 3), values=(0.1,)),
+    T("w5", (3, 5, 5, 3), values=(0.1,)),
+    T("b", (3,), values=(0.0,)),
+]
 
 
 def network(*ops: O, more: tuple[T, ...] = ()) -> bytes:
