@@ -167,7 +167,7 @@ class Journal:
         ):
             return False
         with job.target.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == row["sha256"]
+            return bool(hashlib.file_digest(file, "sha256").hexdigest() == row["sha256"])
 
     def note(self, job: Job, sha256: str) -> None:
         """Note that the result of `job` is, or is about to be, the one with this hash.

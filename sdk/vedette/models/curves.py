@@ -34,10 +34,10 @@ class CurveEnhancer(PictureModel):
 
     heads: ClassVar = ("curves",)
     finds: ClassVar[str] = "curve"
-    scale: ClassVar[int] = 1
 
     def __init__(self, engine: Engine, model: ModelFile, *, min_score: float | None = None) -> None:
         super().__init__(engine, model, min_score=min_score)
+        self.scale = 1
         shapes = [spec.shape for spec in self.outputs]
         if len(shapes) != 1 or len(shapes[0]) != 4 or 0 in shapes[0] or shapes[0][3] % 3:
             raise refuse_output(model, self.outputs, "one map (1, h, w, 3 n)")

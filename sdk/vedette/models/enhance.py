@@ -38,6 +38,11 @@ Tell: TypeAlias = Callable[[float], object]
 def _nobody(_done: float) -> None: ...
 
 
+def _within(tell: Tell, part: int, parts: int) -> Tell:
+    """Return what hands on how much of a part is done as how much of the whole is."""
+    return lambda done: tell((part + done) / parts)
+
+
 class Step(Protocol):
     """What makes a picture of a picture: `TiledImage`, `CurveEnhancer`, or one's own."""
 
@@ -84,7 +89,7 @@ class Enhancer(Closing):
         """
         _check(image, self.scale)
         for i, step in enumerate(self.steps):
-            image = step.enhance(image, tell=lambda done, i=i: tell((i + done) / len(self.steps)))  # type: ignore[misc]
+            image = step.enhance(image, tell=_within(tell, i, len(self.steps)))
         return image
 
     def enhance_any(self, picture: NDArray[Any], *, tell: Tell = _nobody) -> NDArray[Any]:

@@ -42,7 +42,8 @@ def refined(made: Image, given: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """
     lost = given.astype(np.float32) - to_eight_bits(given).astype(np.float32) * STEP
     if made.shape != given.shape:
-        lost = cv2.resize(lost, (made.shape[1], made.shape[0]), interpolation=cv2.INTER_LINEAR)
+        larger = cv2.resize(lost, (made.shape[1], made.shape[0]), interpolation=cv2.INTER_LINEAR)
+        lost = np.asarray(larger, np.float32)
     lost += made.astype(np.float32) * STEP
     return np.clip(np.rint(lost, out=lost), 0, 65535, out=lost).astype(np.uint16)
 
