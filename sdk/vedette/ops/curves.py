@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.ops.windows import blocks
-
 __all__ = ["apply_curves"]
 
-BLOCK_HW = (16, 1024)
-"""Worked on at a time, so that all passes over it stay in the processor's cache."""
+BAND_PX = 16_384
+"""Pixels worked on at a time, so that all passes over them stay in the processor's cache."""
 
 Depth = TypeVar("Depth", np.uint8, np.uint16)
 
@@ -33,12 +32,13 @@ def apply_curves(image: NDArray[Depth], curves: NDArray[np.float32]) -> NDArray[
     """
     height, width = image.shape[:2]
     made = np.empty_like(image)
-    rows, columns = _between(height, curves.shape[0]), _between(width, curves.shape[1])
-    for block in blocks((height, width), BLOCK_HW):
-        y, x = block
-        part = _spread(curves, tuple(a[y] for a in rows), axis=0)
-        part = _spread(part, tuple(a[x] for a in columns), axis=1)
-        made[block] = _brighten(image[block], part)
+    above, below, share = _between(height, curves.shape[0])
+    rows = max(1, BAND_PX // width)
+    for top in range(0, height, rows):
+        band = slice(top, min(height, top + rows))
+        part = curves[above[band]]
+        part += (curves[below[band]] - part) * share[band, None, None]
+        made[band] = _brighten(image[band], part)
     return made
 
 
@@ -49,27 +49,17 @@ def _between(size: int, places: int) -> tuple[NDArray[np.intp], NDArray[np.intp]
     return first, np.minimum(first + 1, places - 1), (at - first).astype(np.float32)
 
 
-def _spread(
-    maps: NDArray[np.float32], between: tuple[NDArray[Any], ...], *, axis: int
-) -> NDArray[np.float32]:
-    """Return `maps` at new places along an axis."""
-    first, second, share = between
-    low, high = maps.take(first, axis), maps.take(second, axis)
-    high -= low
-    high *= share[:, None, None] if axis == 0 else share[:, None]
-    high += low
-    return high
-
-
-def _brighten(part: NDArray[Depth], curves: NDArray[np.float32]) -> NDArray[Depth]:
-    most = float(np.iinfo(part.dtype).max)
-    x = part.astype(np.float32)
+def _brighten(band: NDArray[Depth], curves: NDArray[np.float32]) -> NDArray[Depth]:
+    """Return some rows brightened by `curves`, (rows, w, 3 n), of the same rows but not yet of the same width."""
+    most = float(np.iinfo(band.dtype).max)
+    x = band.astype(np.float32)
     x /= most
     change = np.empty_like(x)
+    wide: NDArray[Any] = np.empty_like(x)
     for a in np.split(curves, curves.shape[2] // 3, axis=2):
-        np.multiply(x, x, out=change)
-        np.subtract(x, change, out=change)
-        change *= a
-        x += change
+        wide = cv2.resize(np.ascontiguousarray(a), (x.shape[1], x.shape[0]), dst=wide)
+        np.subtract(1, x, out=change)
+        change *= x
+        cv2.accumulateProduct(change, wide, x)
     x *= most
-    return np.clip(np.rint(x, out=x), 0, most, out=x).astype(part.dtype)
+    return np.clip(np.rint(x, out=x), 0, most, out=x).astype(band.dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Window", "blocks", "cut", "plan"]
+__all__ = ["Window", "cut", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +67,3 @@ def cut(image: NDArray[Any], window: Window) -> NDArray[Any]:
         return inside
     top, bottom, left, right = lacking
     return np.asarray(cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_REFLECT_101))
-
-
-def blocks(shape_hw: tuple[int, int], size_hw: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Yield rows and columns of blocks of at most `size_hw` that cover `shape_hw`, row by row."""
-    rows, columns = (
-        [slice(start, min(size, start + most)) for start in range(0, size, most)]
-        for size, most in zip(shape_hw, size_hw, strict=True)
-    )
-    yield from itertools.product(rows, columns)
