@@ -206,6 +206,7 @@ def test_of_a_video_that_breaks_what_was_done_is_kept(run: Run, tmp_path: Path) 
     assert code == 3
     assert source.read_bytes() == before
     assert len(frames_of(tmp_path / "a.enhanced.avi")) == len(made)
+    assert [job.source.name for job in plan_jobs(tmp_path, None, in_place=True)] == ["a.avi", "b.avi"]
 
 
 def test_a_video_in_place(run: Run, tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ __all__ = ["JOURNAL", "Done", "Job", "Journal", "Look", "enhance_file", "plan_jo
 JOURNAL = ".vedette-enhance.jsonl"
 """Name of the file in which a folder's finished work is noted."""
 
+UNFINISHED = ".enhanced"
+"""Of a video in place the end of its result's name until it is whole: ``clip.enhanced.mp4`` beside ``clip.mp4``."""
+
 Tell: TypeAlias = Callable[[str], object]
 
 
@@ -97,7 +100,12 @@ def _files(folder: Path, target: Path | None) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         inside = within and apart is not None and path.resolve().is_relative_to(apart)
-        if path.suffix.lower() in EXTENSIONS | CODECS.keys() and path.is_file() and not hidden and not inside:
+        ours = path.stem.endswith(UNFINISHED) and path.with_stem(path.stem.removesuffix(UNFINISHED)).exists()
+        if (
+            path.suffix.lower() in EXTENSIONS | CODECS.keys()
+            and path.is_file()
+            and not (hidden or inside or ours)
+        ):
             yield path
 
 
@@ -250,9 +258,7 @@ def _picture(enhancer: Enhancer, job: Job, look: Look, note: Callable[[str], obj
 
 
 def _video(enhancer: Enhancer, job: Job, look: Look, note: Callable[[str], object], tell: Tell) -> Done:
-    target = (
-        job.target.with_name(f"{job.target.stem}.enhanced{job.target.suffix}") if job.in_place else job.target
-    )
+    target = job.target.with_stem(f"{job.target.stem}{UNFINISHED}") if job.in_place else job.target
     broken: SourceLost | None = None
     with VideoFile(job.source) as source, VideoSink(target) as sink:
         count, size_wh = 0, (0, 0)
