@@ -103,7 +103,9 @@ def picture_model(scale: int = 1, *, stride: int = 1, size: int = 0, channels: i
     )
 
 
-def curve_model(*, bias: float = 0.8, slope: float = 0.0, times: int = 4, size: int = 8) -> bytes:
+def curve_model(
+    *, bias: float = 0.8, slope: float = 0.0, times: int = 4, size: int = 8, color: str = "rgb"
+) -> bytes:
     """Return a model whose curves are, at each place and time, bias + slope x of each colour."""
     weights = np.zeros((3 * times, 1, 1, 3))
     for i in range(3 * times):
@@ -121,5 +123,6 @@ def curve_model(*, bias: float = 0.8, slope: float = 0.0, times: int = 4, size: 
         role="curves",
         size_wh=(size, size),
         std=255.0,
+        color=color,
         name="light",
     )

@@ -183,6 +183,17 @@ def test_curves_do_not_see_the_size(load: Load) -> None:
     np.testing.assert_allclose(step.curves(image), step.curves(large), atol=0.05)
 
 
+def test_curves_of_a_model_that_sees_blue_first_come_back_red_first(load: Load) -> None:
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[..., 0] = 200  # the curves of a colour rise with it alone
+    for color in ("rgb", "bgr"):
+        (step,) = load(curve_model(bias=0.0, slope=1.0, color=color)).steps
+        assert isinstance(step, vedette.models.curves.CurveEnhancer)
+        curves = step.curves(image).reshape(8, 8, 4, 3)
+        np.testing.assert_allclose(curves[..., 0], 200 / 255, atol=0.01)
+        np.testing.assert_allclose(curves[..., 1:], 0, atol=0.01)
+
+
 def test_how_much_is_done_is_told(load: Load) -> None:
     told: list[float] = []
     enhancer = Enhancer([tiled(load(picture_model(1)), 16), *load(curve_model()).steps])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,10 +16,12 @@ from drawn_enhancers import curve_model, picture_model
 from vedette.app import make_stage
 from vedette.errors import SettingsError
 from vedette.models.enhance import Enhancer
+from vedette.ops.curves import apply_curves
 from vedette.pipeline import process
 from vedette.settings import EnhanceSettings
 from vedette.stages.detect import Detect
 from vedette.stages.enhance import Enhance
+from vedette.stages.steady import FOLLOW_S, SteadyCurves
 from vedette.stats import Stats
 from vedette.testing import FakeSource, ListSink
 from vedette.types import Detections, Frame, ModelInfo, Results
@@ -171,31 +173,45 @@ def test_it_can_be_turned_off_while_it_runs() -> None:
     assert (results.frame.image == 100).all()
 
 
-def test_brightness_does_not_flicker(tmp_path: Path) -> None:
-    """Curves of a scene that flickers by 60 levels: what the eye sees changes by less than it came with."""
-    clock = Clock()
-    chain = files(tmp_path, light=curve_model(bias=1.0, slope=-2.5, times=4))
-    with make_stage(f"enhance={chain}") as stage:
-        assert isinstance(stage, Enhance)
-        made = go(stage, clock, seconds=2, at=lambda k: 40 if k % 2 else 100)
-        gains = [r.frame.image.mean() / r.enhanced["enhance"].before.mean() for r in made]
-    alone = vedette.load_enhancer(chain)
-    jumps = [alone.enhance(frame(k, level).image).mean() / level for k, level in ((0, 100), (1, 40))]
-    alone.close()
-    steady = np.abs(np.diff(gains[30::2])).max()
-    assert steady < 0.02 * abs(jumps[1] - jumps[0])
-    changed = go_to_dark(chain)
-    assert changed[-1] == pytest.approx(
-        jumps[1], rel=0.02
-    )  # and a change that stays is followed, within a second
+class Flickering:
+    """A model of curves that sees the same picture now so, now so."""
+
+    info = ModelInfo("flickering", "1", "0" * 64, "none")
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def curves(self, image: Any) -> Any:
+        self.count += 1
+        return np.full((2, 2, 12), 0.8 if self.count % 2 else 0.2, np.float32)
+
+    def close(self) -> None: ...
 
 
-def go_to_dark(chain: str) -> list[float]:
-    """Return the gains after the light goes from 100 to 40, for 1.2 seconds."""
+@pytest.mark.parametrize("fps", [10.0, 30.0])
+def test_brightness_does_not_flicker(fps: float) -> None:
+    """At most 1 - exp(-dt / 0.25 s) of the jump is seen from frame to frame, and a tenth more: curves are no lines."""
+    steady, picture = SteadyCurves(cast(Any, Flickering())), frame(0, 60).image
+    seen = []
+    for k in range(round(3 * fps)):
+        steady.time_ns = round(k * 1e9 / fps)
+        seen.append(float(steady.enhance(picture).mean()))
+    plain = [float(apply_curves(picture, np.full((2, 2, 12), a, np.float32)).mean()) for a in (0.2, 0.8)]
+    bound = (1 - np.exp(-1 / fps / FOLLOW_S)) * (plain[1] - plain[0])
+    assert plain[1] - plain[0] > 80
+    assert np.abs(np.diff(seen[len(seen) // 2 :])).max() < 1.1 * bound
+
+
+def test_a_change_that_stays_is_followed_within_a_second(tmp_path: Path) -> None:
+    chain = files(tmp_path, light=curve_model(bias=1.0, slope=-2.5))
     with make_stage(f"enhance={chain}") as stage:
         assert isinstance(stage, Enhance)
         made = go(stage, Clock(), seconds=1.7, at=lambda k: 100 if k < 15 else 40)
-    return [float(r.frame.image.mean() / 40) for r in made[15:]]
+    with vedette.load_enhancer(chain) as alone:
+        wanted = alone.enhance(frame(0, 40).image).mean()
+    seen = [float(r.frame.image.mean()) for r in made[15:]]
+    assert seen[0] < 0.9 * wanted
+    assert seen[30] == pytest.approx(wanted, rel=0.02)
 
 
 def test_a_scene_is_not_touched_and_boxes_before_stay() -> None:
