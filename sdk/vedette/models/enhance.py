@@ -203,16 +203,14 @@ class TiledImage(Closing):
 
     def _place(self, image: NDArray[Depth], window: Window, made: NDArray[Depth]) -> None:
         """Run the network on a window of `image`, and write what is kept of it into `made`."""
-        times, margin = self.scale, window.margin * self.scale
-        seen = np.ascontiguousarray(cut(image, window))
+        seen, times = np.ascontiguousarray(cut(image, window)), self.scale
         answer = self._run(to_eight_bits(seen))
         if seen.dtype == np.uint16:
             answer = refined(answer, seen)
         width, height = window.width * times, window.height * times
         left, top = window.left * times, window.top * times
-        made[top : top + height, left : left + width] = answer[
-            margin : margin + height, margin : margin + width
-        ]
+        x, y = left - window.seen_left * times, top - window.seen_top * times
+        made[top : top + height, left : left + width] = answer[y : y + height, x : x + width]
 
     def _run(self, seen: Image) -> Any:
         """Return the network's answer; of one that makes grey pictures with the colours that were there."""
