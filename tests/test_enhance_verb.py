@@ -184,7 +184,8 @@ def test_a_video(run: Run, tmp_path: Path) -> None:
     assert (code, out) == (0, f"{source} -> {target} (128x96)\n")
     made = frames_of(target)
     assert (len(made), made[0].shape) == (30, (96, 128, 3))
-    np.testing.assert_allclose([f.mean() for f in made], 40 + 2 * np.arange(30), atol=6)
+    middle = [f[16:-16, 16:-16].mean() for f in made]  # the network pads with black at the edge
+    np.testing.assert_allclose(middle, 40 + 2 * np.arange(30), atol=6)
     assert sorted(p.name for p in tmp_path.glob("b*")) == ["b.mp4"]
 
 
