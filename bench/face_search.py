@@ -3,9 +3,10 @@
     python bench/face_search.py --data ../shared/data [--galleries 20] [--people 10] [--far 0.01] [--json]
 
 People of `faces/people`, split val, whom the embedder never saw. Each gallery, drawn by a seed, enrols the first four
-photos of some people who have eight or more, is calibrated for one search among them, and is asked for their other photos
-and for a photo of everybody else. Of several faces in a photo the largest counts. "refused": the quality gate did not let
-it be compared; "right" of a stranger: no name. The scores that calibration uses are of the same 320 people, in other pairs.
+photos of some people who have eight or more, is calibrated for one search among them, and is asked for their other
+photos and for a photo of everybody else. Of several faces in a photo the largest counts. "refused": the quality gate did
+not let it be compared; "right" of a stranger: no name. The scores that calibration uses are of the same 320 people, in
+other pairs.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ ENROLLED, LEAST = 4, 8
 
 def main() -> int:
     """Print the counts of all galleries together."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--galleries", type=int, default=20)
     parser.add_argument("--people", type=int, default=10)

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vedette.app import load, load_as, load_recognizer, open, run
+    from vedette.app import load, load_as, load_enhancer, load_recognizer, open, run
     from vedette.errors import VedetteError
     from vedette.gallery.calibrate import ImpostorScores
     from vedette.gallery.gallery import Gallery
     from vedette.models.classify import Classifier
     from vedette.models.detect import Detector
     from vedette.models.embed import Embedder
+    from vedette.models.enhance import Enhancer
     from vedette.models.face import FaceDetector
     from vedette.models.face_embed import FaceEmbedder
     from vedette.models.images import ImageToImage
@@ -41,6 +42,7 @@ _HOMES = {
     "Detections": "vedette.types",
     "Detector": "vedette.models.detect",
     "Embedder": "vedette.models.embed",
+    "Enhancer": "vedette.models.enhance",
     "FaceDetector": "vedette.models.face",
     "FaceEmbedder": "vedette.models.face_embed",
     "FaceRecognizer": "vedette.models.recognize",
@@ -61,6 +63,7 @@ _HOMES = {
     "VedetteError": "vedette.errors",
     "load": "vedette.app",
     "load_as": "vedette.app",
+    "load_enhancer": "vedette.app",
     "load_recognizer": "vedette.app",
     "open": "vedette.app",
     "read_image": "vedette.sources.images",
@@ -73,6 +76,7 @@ __all__ = [
     "Detections",
     "Detector",
     "Embedder",
+    "Enhancer",
     "FaceDetector",
     "FaceEmbedder",
     "FaceRecognizer",
@@ -93,6 +97,7 @@ __all__ = [
     "VedetteError",
     "load",
     "load_as",
+    "load_enhancer",
     "load_recognizer",
     "open",
     "read_image",

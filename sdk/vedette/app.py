@@ -12,9 +12,12 @@ from vedette import pipeline
 from vedette.contract import Contract, ModelFile, open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import ModelError, SettingsError, unknown_name
+from vedette.models.curves import CurveEnhancer
 from vedette.galleries import GalleryPlace, gallery_place, open_gallery
 from vedette.models.detect import Detector
+from vedette.models.enhance import Enhancer, Step, TiledImage
 from vedette.models.face import FaceDetector
+from vedette.models.images import ImageToImage
 from vedette.models.face_embed import FaceEmbedder
 from vedette.models.recognize import FaceRecognizer, embedding_model
 from vedette.models.task import PictureModel
@@ -22,10 +25,11 @@ from vedette.models.tiles import TiledDetector
 from vedette.recognise import recognise
 from vedette.recognise.reading import Reading
 from vedette.registry import find
-from vedette.settings import StageSettings, parse_stage
+from vedette.settings import EnhanceSettings, StageSettings, parse_stage
 from vedette.sinks.uri import open_sink
 from vedette.sources.live import Live, open_live
 from vedette.stages.detect import Detect
+from vedette.stages.enhance import Enhance
 from vedette.stages.every import Every
 from vedette.stages.order import check_order
 from vedette.stages.privacy import Privacy
@@ -39,6 +43,7 @@ __all__ = [
     "STAGES",
     "load",
     "load_as",
+    "load_enhancer",
     "load_recognizer",
     "make_sink",
     "make_stage",
@@ -186,6 +191,46 @@ def load_recognizer(
     return recognizer
 
 
+def load_enhancer(models: str | Sequence[str | Path], *, threads: int | None = None) -> Enhancer:
+    """Load a chain of models that make pictures of pictures.
+
+    Args:
+        models: names that `vedette models` lists, or paths, in order; a text has commas between them.
+        threads: as in `load`.
+
+    Raises:
+        SettingsError: none is given, or no bundled model has that name; the nearest is named.
+        ModelError: a file is missing, damaged, for another task, or does not fit pictures of any size.
+    """
+    named = [name for name in models.split(",") if name] if isinstance(models, str) else list(models)
+    if not named:
+        raise SettingsError("no model is named; give one or more, such as denoise,sr-x2.")
+    with ExitStack() as stack:
+        steps: list[Step] = []
+        for name in named:
+            steps.append(_enhancing(open_model(name), threads))
+            stack.callback(steps[-1].close)
+        stack.pop_all()
+    return Enhancer(steps)
+
+
+def _enhancing(file: ModelFile, threads: int | None) -> Step:
+    """Return the model in `file` as a step of an `Enhancer`."""
+    head = file.contract.head.get("type")
+    if head in CurveEnhancer.heads:
+        return start(CurveEnhancer, file, threads=threads)
+    if head not in ImageToImage.heads:
+        raise ModelError(
+            f"{file.path} is for {file.contract.task} (head {head!r}), not for enhancing pictures."
+        )
+    network = start(ImageToImage, file, threads=threads)
+    try:
+        return TiledImage(network)
+    except BaseException:
+        network.close()
+        raise
+
+
 def stage_name(detector: FaceDetector | Detector) -> str:
     """Return the name of the stage that runs `detector`, under which its findings stand in the results."""
     return "faces" if isinstance(detector, FaceDetector) else "objects"
@@ -203,13 +248,26 @@ def _detect(settings: StageSettings, default: str) -> Detect:
     return Detect(settings.name, TiledDetector(detector, settings.tiles) if settings.tiles else detector)
 
 
-STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {
+AUTO = "denoise,lowlight"
+"""What `enhance=auto` switches on and off."""
+
+
+def _enhance(settings: StageSettings) -> Enhance:
+    if settings.model is None:
+        raise SettingsError("the stage enhance needs a model, such as enhance=lowlight, or enhance=auto.")
+    auto = settings.model == "auto"
+    chosen = EnhanceSettings(settings.enhance.budget_ms, auto=True) if auto else settings.enhance
+    return Enhance(load_enhancer(AUTO if auto else settings.model, threads=settings.threads), chosen)
+
+
+STAGES: Mapping[str, Callable[[StageSettings], Detect | Enhance]] = {
+    "enhance": _enhance,
     "faces": lambda settings: _detect(settings, "face-detector"),
     "objects": lambda settings: _detect(settings, "objects"),
 }
 """Stage name -> what makes the stage."""
 
-Made: TypeAlias = Detect | Every | Privacy | Recognize | Track | Zones
+Made: TypeAlias = Detect | Enhance | Every | Privacy | Recognize | Track | Zones
 
 
 def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector | TiledDetector]:
@@ -274,7 +332,7 @@ def make_stage(text: str, *, after: Sequence[Made] = ()) -> Made:
     if settings.name not in STAGES:
         raise unknown_name("stage", settings.name, [*STAGES, *FOLLOWERS])
     stage = STAGES[settings.name](settings)
-    return stage if settings.every is None else Every(stage, settings.every)
+    return Every(stage, settings.every) if settings.every and isinstance(stage, Detect) else stage
 
 
 def make_sink(text: str) -> Sink:

@@ -40,6 +40,7 @@ COMMANDS = {
     "detect": "find faces or other objects in pictures and videos",
     "classify": "say what whole pictures show",
     "run": "run a model of another task on pictures and videos",
+    "enhance": "make pictures and videos clearer, brighter or larger",
     "inspect": "tell what a model file is, expects and returns",
     "models": "list the models that can be had by name, get them, or adopt a file",
     "doctor": "check this machine and say what to mend",
@@ -199,7 +200,7 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME",
         help="faces, faces?min_score=0.7&every=3, objects=FILE.tflite, track, recognize, privacy?blur=unknown, "
-        "zones=FILE.toml (repeatable)",
+        "zones=FILE.toml, enhance=NAME (repeatable)",
     )
     parser.add_argument(
         "--sink", action="append", metavar="URI", help="-, x.jsonl, x.mp4, folder/, web://127.0.0.1:8080"
@@ -264,6 +265,7 @@ def _table(now: StatsSnapshot) -> str:
     ]
     lost = [f"{count} {cause}" for cause, count in now.drops.items() if count]
     zones = [f"zone     {name}: {plain(dict(counts))}" for name, counts in now.zones.items()]
+    zones += [f"frames   {name}: {plain(dict(states))}" for name, states in now.enhanced.items()]
     return "\n".join(
         [
             f"{now.frames} frames, {now.mean_fps:.1f} fps",
@@ -399,6 +401,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     from vedette.task_verbs import add_run
 
     add_run(parser, say=_print, complain=_complain)
+
+
+def _add_enhance(parser: argparse.ArgumentParser) -> None:
+    from vedette.enhance_verb import add_enhance
+
+    add_enhance(parser, say=_print, complain=_complain, progress=_Progress)
 
 
 # inspect, models, doctor, bench

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl
 from vedette.errors import SettingsError, unknown_name
 
 __all__ = [
+    "EnhanceSettings",
     "LineSettings",
     "LiveSettings",
     "PrivacySettings",
@@ -145,6 +146,19 @@ def parse_tiling(text: str, overlap: float | None = None) -> Tiling:
 
 
 @dataclass(frozen=True, slots=True)
+class EnhanceSettings:
+    """How pictures are enhanced live.
+
+    Attributes:
+        budget_ms: milliseconds a frame that the stage may take; as long as it takes when None.
+        auto: models are switched on and off by the luminance and noise of the scene.
+    """
+
+    budget_ms: float | None = None
+    auto: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StageSettings:
     """A stage as asked for: its name, the file it reads, and what to set on it.
 
@@ -158,6 +172,7 @@ class StageSettings:
         track: of the stage `track`.
         recognize: of the stage `recognize`.
         privacy: of the stage `privacy`.
+        enhance: of the stage `enhance`.
     """
 
     name: str
@@ -169,6 +184,7 @@ class StageSettings:
     track: TrackSettings = TrackSettings()
     recognize: RecognizeSettings = RecognizeSettings()
     privacy: PrivacySettings = PrivacySettings()
+    enhance: EnhanceSettings = EnhanceSettings()
 
 
 _DETECT_OPTIONS = {"min_score": (0.0, 1.0), "threads": (1, 64), "every": (1, 1000), "overlap": (0.0, 0.8)}
@@ -188,6 +204,7 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "min_margin": (0.0, 2.0),
     },
     "privacy": {"grow": (0.0, 2.0), "hold_s": (0.0, 60.0)},
+    "enhance": {"budget_ms": (0.1, 60_000.0), "auto": (0, 1), "threads": (1, 64)},
 }
 _WORDS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "recognize": {"key": None},
@@ -202,7 +219,7 @@ _GROUPS: Mapping[str, type] = {
 }
 """Stages whose options make a value of their own."""
 
-_WHOLE = frozenset({"threads", "every", "max_faces"})
+_WHOLE = frozenset({"auto", "threads", "every", "max_faces"})
 
 
 def parse_stage(text: str) -> StageSettings:
@@ -219,6 +236,10 @@ def parse_stage(text: str) -> StageSettings:
     given = {**_words(name, pairs), **_numbers(name, pairs)}
     if name in _GROUPS:
         return StageSettings(name, model or None, **{name: _GROUPS[name](**given)})
+    if name == "enhance":
+        threads = given.pop("threads", None)
+        made = EnhanceSettings(given.get("budget_ms"), bool(given.get("auto", False)))
+        return StageSettings(name, model or None, threads=threads, enhance=made)
     overlap = given.pop("overlap", None)
     if overlap is not None and tiles is None:
         raise SettingsError("overlap is of tiles; give tiles too, such as tiles=2x2.")

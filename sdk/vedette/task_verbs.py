@@ -89,6 +89,7 @@ def _task(head: object, task: str) -> tuple[type[PictureModel], Callable[[Any, I
         ModelError: the model finds boxes, or nothing reads its head.
     """
     from vedette.models.classify import Classifier
+    from vedette.models.curves import CurveEnhancer
     from vedette.models.embed import Embedder
     from vedette.models.images import ImageToImage
     from vedette.models.pose import PoseEstimator
@@ -99,6 +100,7 @@ def _task(head: object, task: str) -> tuple[type[PictureModel], Callable[[Any, I
         Segmenter: lambda model, image: model.segment(image),
         PoseEstimator: lambda model, image: model.estimate(image),
         ImageToImage: lambda model, image: model.enhance(image),
+        CurveEnhancer: lambda model, image: model.enhance(image),
         Embedder: lambda model, image: model.embed(image),
     }
     for kind, ask in asked.items():

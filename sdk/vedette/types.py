@@ -24,6 +24,7 @@ __all__ = [
     "Closing",
     "Detections",
     "Engine",
+    "Enhancement",
     "Faces",
     "Frame",
     "IdentifiedFaces",
@@ -364,6 +365,25 @@ class ZoneCount:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Enhancement:
+    """What a stage did to the picture.
+
+    Attributes:
+        models: names of those that ran on this frame.
+        resolution: 0..1, part of the picture's width and height that they worked at; 0 where none ran.
+        state: "full"; "reduced" or "aside" where the budget allows no more; "off" where nothing was asked for.
+        before: the picture as it came, (H, W, 3) uint8 RGB.
+        levels: mean luminance 0..255 and noise in grey levels that models were switched by; None where they are not.
+    """
+
+    models: tuple[str, ...]
+    resolution: float
+    state: Literal["full", "reduced", "aside", "off"]
+    before: Image
+    levels: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Results:
     """A frame and all that the stages found in it.
 
@@ -378,6 +398,7 @@ class Results:
         zones: zones and lines with their counts.
         events: what happened at them in this frame.
         blurred: whether a stage has hidden faces in the frame: nobody is to be enrolled from it.
+        enhanced: what was done to the picture, by stage name.
     """
 
     frame: Frame
@@ -389,6 +410,7 @@ class Results:
     zones: tuple[ZoneCount, ...] = ()
     events: tuple[ZoneEvent, ...] = ()
     blurred: bool = False
+    enhanced: Mapping[str, Enhancement] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def age_ms(self) -> float:

@@ -13,7 +13,7 @@ import pytest
 
 from recognition import faces_at, identified
 from vedette.sinks.schema import to_json, to_record
-from vedette.types import Detections, ZoneCount, ZoneEvent
+from vedette.types import Detections, Enhancement, ZoneCount, ZoneEvent
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "results.schema.json").read_text())
 KINDS = {
@@ -127,6 +127,20 @@ def test_zones_and_events_are_told_and_keep_the_schema(make_results):
                                    "time_ns": 123_000_000_000, "dwell_s": 1.235}  # fmt: skip
     assert breaks({**record, "events": [{**record["events"][1], "kind": "jump"}]}, SCHEMA)
     assert breaks({**record, "zones": {"door": {"in": -1}}}, SCHEMA)
+
+
+def test_what_was_done_to_the_picture_is_told_and_keeps_the_schema(make_results):
+    results = make_results()
+    done = {
+        "enhance": Enhancement(("light",), 0.5, "reduced", results.frame.image, (21.26, 3.456)),
+        "more": Enhancement((), 0.0, "off", results.frame.image),
+    }
+    record = json.loads(to_json(replace(results, enhanced=done)))
+    assert breaks(record, SCHEMA) == []
+    assert record["enhanced"]["enhance"] == {"state": "reduced", "models": ["light"], "resolution": 0.5,
+                                             "luminance": 21.3, "noise": 3.46}  # fmt: skip
+    assert record["enhanced"]["more"]["luminance"] is None
+    assert breaks({**record, "enhanced": {"enhance": {"state": "broken"}}}, SCHEMA)
 
 
 def test_what_is_predicted_is_flagged(make_results, make_faces):

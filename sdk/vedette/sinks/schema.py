@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.types import Detections, Faces, IdentifiedFaces, ModelInfo, Results, ZoneEvent
+from vedette.types import Detections, Enhancement, Faces, IdentifiedFaces, ModelInfo, Results, ZoneEvent
 
 __all__ = ["SCHEMA_VERSION", "to_json", "to_record"]
 
@@ -43,6 +43,7 @@ def to_record(results: Results) -> dict[str, Any]:
         "detections": _detections(results.found),
         "zones": {zone.name: dict(zone.counts) for zone in results.zones},
         "events": [_event(event) for event in results.events],
+        "enhanced": {stage: _enhancement(one) for stage, one in results.enhanced.items()},
     }
 
 
@@ -109,6 +110,17 @@ def _people(one: IdentifiedFaces) -> list[dict[str, Any]]:
 
 def _event(event: ZoneEvent) -> dict[str, Any]:
     return {**asdict(event), "dwell_s": round(event.dwell_s, 3)}
+
+
+def _enhancement(one: Enhancement) -> dict[str, Any]:
+    luminance, noise = one.levels or (None, None)
+    return {
+        "state": one.state,
+        "models": list(one.models),
+        "resolution": one.resolution,
+        "luminance": None if luminance is None else round(luminance, 1),
+        "noise": None if noise is None else round(noise, 2),
+    }
 
 
 def _rounded(values: NDArray[np.float32], steps: int) -> list[Any]:

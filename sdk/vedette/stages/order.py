@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from vedette.errors import SettingsError
 from vedette.stages.detect import Detect
+from vedette.stages.enhance import Enhance
 from vedette.stages.every import Every
 from vedette.stages.privacy import Privacy
 from vedette.stages.recognize import Recognize
@@ -34,11 +35,11 @@ def check_order(stages: Sequence[Stage]) -> None:
 
 
 def _all_detect(stages: Sequence[Stage]) -> bool:
-    return all(isinstance(stage, Detect | Every) for stage in stages)
+    return all(isinstance(stage, Detect | Enhance | Every) for stage in stages)
 
 
 def _check_privacy(privacy: Privacy, before: Sequence[Stage]) -> None:
-    if not before:
+    if all(isinstance(stage, Enhance) for stage in before):
         raise SettingsError("the stage privacy blurs faces that were found; put the stage faces before it.")
     if any(isinstance(stage, Every) for stage in before):
         raise SettingsError(
