@@ -4,9 +4,9 @@
 
 People of `faces/people`, split val, whom the embedder never saw. Each gallery, drawn by a seed, enrols the first four
 photos of some people who have eight or more, is calibrated for one search among them, and is asked for their other
-photos and for a photo of everybody else. Of several faces in a photo the largest counts. "refused": the quality gate did
-not let it be compared; "right" of a stranger: no name. The scores that calibration uses are of the same 320 people, in
-other pairs.
+photos and for a photo of everybody else. Of several faces in a photo the largest counts. "refused": the quality gate
+did not let it be compared; "right" of a stranger: no name. The scores that calibration uses are of the same 320 people,
+in other pairs.
 """
 
 from __future__ import annotations

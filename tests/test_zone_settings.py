@@ -7,16 +7,8 @@ from pathlib import Path
 import pytest
 
 from vedette.errors import SettingsError
-from vedette.settings import (
-    LineSettings,
-    StageSettings,
-    TrackSettings,
-    ZoneSettings,
-    dump_zones,
-    load_zones,
-    parse_stage,
-    zone_tables,
-)
+from vedette.settings import StageSettings, TrackSettings, parse_stage
+from vedette.zone_settings import LineSettings, ZoneSettings, dump_zones, load_zones, zone_tables
 
 GOOD = """
 [line.door]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from vedette.answers import Classes, Matte, Poses, Segmentation
     from vedette.app import load, load_as, load_enhancer, load_recognizer, open, run
     from vedette.errors import VedetteError
     from vedette.gallery.calibrate import ImpostorScores
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
     from vedette.recognise.reading import Reading
     from vedette.settings import Tiling
     from vedette.sources.images import read_image
-    from vedette.types import Classes, Detections, Faces, Frame, Matte, Poses, Results, Segmentation
+    from vedette.types import Detections, Faces, Frame, Results
 
 _HOMES = {
-    "Classes": "vedette.types",
+    "Classes": "vedette.answers",
     "Classifier": "vedette.models.classify",
     "Detections": "vedette.types",
     "Detector": "vedette.models.detect",
@@ -51,12 +52,12 @@ _HOMES = {
     "Gallery": "vedette.gallery.gallery",
     "ImageToImage": "vedette.models.images",
     "ImpostorScores": "vedette.gallery.calibrate",
-    "Matte": "vedette.types",
+    "Matte": "vedette.answers",
     "PoseEstimator": "vedette.models.pose",
-    "Poses": "vedette.types",
+    "Poses": "vedette.answers",
     "Reading": "vedette.recognise.reading",
     "Results": "vedette.types",
-    "Segmentation": "vedette.types",
+    "Segmentation": "vedette.answers",
     "Segmenter": "vedette.models.segment",
     "TiledDetector": "vedette.models.tiles",
     "Tiling": "vedette.settings",

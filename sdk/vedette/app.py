@@ -12,13 +12,13 @@ from vedette import pipeline
 from vedette.contract import Contract, ModelFile, open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import ModelError, SettingsError, unknown_name
-from vedette.models.curves import CurveEnhancer
 from vedette.galleries import GalleryPlace, gallery_place, open_gallery
+from vedette.models.curves import CurveEnhancer
 from vedette.models.detect import Detector
 from vedette.models.enhance import Enhancer, Step, TiledImage
 from vedette.models.face import FaceDetector
-from vedette.models.images import ImageToImage
 from vedette.models.face_embed import FaceEmbedder
+from vedette.models.images import ImageToImage
 from vedette.models.recognize import FaceRecognizer, embedding_model
 from vedette.models.task import PictureModel
 from vedette.models.tiles import TiledDetector

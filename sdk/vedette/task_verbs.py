@@ -118,7 +118,7 @@ def _line(as_json: bool, frame: Frame, answer: Any) -> str:
 
 def _facts(answer: Any) -> dict[str, Any]:
     """Return an answer as JSON can hold it."""
-    from vedette.types import Classes, Poses, Segmentation
+    from vedette.answers import Classes, Poses, Segmentation
 
     if isinstance(answer, Classes):
         rows = zip(answer.names, answer.class_id.tolist(), answer.score.tolist(), strict=True)

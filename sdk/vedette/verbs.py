@@ -13,8 +13,9 @@ from vedette.errors import SettingsError, VedetteError
 from vedette.flags import add_reading, reading_of
 
 if TYPE_CHECKING:
+    from vedette.answers import Classes
     from vedette.models.classify import Classifier
-    from vedette.types import Classes, Frame
+    from vedette.types import Frame
 
 __all__ = ["add_classify", "add_doctor", "add_verify"]
 

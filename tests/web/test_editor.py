@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from vedette.settings import load_zones
 from vedette.stages.zone_file import FileZones
 from vedette.web.dashboard import Dashboard
+from vedette.zone_settings import load_zones
 from web import scene
 from web.scene import make_results
 
@@ -120,7 +120,11 @@ def test_the_first_zone_of_all_is_drawn(browser: Any, dashboard: Dashboard, path
     corners = ((0.1, 0.1), (0.5, 0.1), (0.5, 0.3))
     editor.click(*corners, corners[0])
     editor.save()
-    assert [rule.name for rule in load_zones(path)] == [rule.name for rule in dashboard.zones.rules] == ["zone 1"]
+    assert (
+        [rule.name for rule in load_zones(path)]
+        == [rule.name for rule in dashboard.zones.rules]
+        == ["zone 1"]
+    )
     assert editor.complaints == []
     context.close()
 

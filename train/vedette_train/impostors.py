@@ -2,8 +2,8 @@
 
 A gallery's threshold is calibrated by these scores (docs/faces.md). They are cosines between photos of different people
 whom the network never saw, as strangers before a camera are: of those it has learned to tell apart they are lower, so a
-threshold by them would let nearly twice as many strangers in as promised. Nothing is learned or chosen by them. ``--split
-train`` shows the difference, and with ``--dry-run`` nothing is written.
+threshold by them would let nearly twice as many strangers in as promised. Nothing is learned or chosen by them.
+``--split train`` shows the difference, and with ``--dry-run`` nothing is written.
 """
 
 from __future__ import annotations
