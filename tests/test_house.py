@@ -32,6 +32,7 @@ PUBLIC = [
     "Frame",
     "Gallery",
     "ImageToImage",
+    "ImpostorScores",
     "Matte",
     "PoseEstimator",
     "Poses",

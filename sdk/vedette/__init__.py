@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from vedette.app import load, load_as, load_recognizer, open, run
     from vedette.errors import VedetteError
+    from vedette.gallery.calibrate import ImpostorScores
     from vedette.gallery.gallery import Gallery
     from vedette.models.classify import Classifier
     from vedette.models.detect import Detector
@@ -47,6 +48,7 @@ _HOMES = {
     "Frame": "vedette.types",
     "Gallery": "vedette.gallery.gallery",
     "ImageToImage": "vedette.models.images",
+    "ImpostorScores": "vedette.gallery.calibrate",
     "Matte": "vedette.types",
     "PoseEstimator": "vedette.models.pose",
     "Poses": "vedette.types",
@@ -78,6 +80,7 @@ __all__ = [
     "Frame",
     "Gallery",
     "ImageToImage",
+    "ImpostorScores",
     "Matte",
     "PoseEstimator",
     "Poses",

@@ -1,6 +1,6 @@
 """The `vedette` command. The only module that prints; results go to stdout, all else to stderr.
 
-Exit codes: 0 done, 1 failed, 2 usage or setting, 3 source, 4 model, 5 output, 6 engine, 7 missing package,
+Exit codes: 0 done, 1 failed, 2 usage or setting, 3 source, 4 model, 5 output, 6 engine, 7 missing package, 8 gallery,
 130 interrupted. See `vedette.errors`.
 """
 
@@ -208,7 +208,9 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file with the same names")
     add_gallery(parser)
-    parser.add_argument("--no-recognize", action="store_true", help="do not name faces, though a gallery is there")
+    parser.add_argument(
+        "--no-recognize", action="store_true", help="do not name faces, though a gallery is there"
+    )
     parser.set_defaults(run=_live)
 
 
@@ -288,12 +290,19 @@ def _live_settings(options: argparse.Namespace) -> LiveSettings:
     }
     given = {key: value for key, value in given.items() if value is not None}
     if options.settings is not None:
-        return replace(load_settings(options.settings), **given)
+        asked = replace(load_settings(options.settings), **given)
+        return asked if options.gallery is None else _naming(asked, options)
     if options.source is None:
         raise SettingsError(
             "no source is given. Try `vedette live demo://`, or `vedette live 0` for the first camera."
         )
-    asked = LiveSettings(**given)
+    return _naming(LiveSettings(**given), options)
+
+
+def _naming(asked: LiveSettings, options: argparse.Namespace) -> LiveSettings:
+    """Return `asked` with the stages that name faces, where a gallery is; say so."""
+    from dataclasses import replace
+
     stages = with_recognition(asked.stages, options)
     if stages != asked.stages:
         print(f"vedette: stages {', '.join(stages)}; --no-recognize names nobody", file=sys.stderr)

@@ -47,10 +47,13 @@ def gallery_place(
         gallery = (
             base if base.is_absolute() else Path("~/.local/share").expanduser()
         ) / "vedette/faces/people.db"
+    gallery = gallery.expanduser()
     folder = Path(environ["CREDENTIALS_DIRECTORY"]) if environ.get("CREDENTIALS_DIRECTORY") else None
     handed = key is None and folder is not None and (folder / CREDENTIAL).exists()
     return GalleryPlace(
-        gallery, gallery.with_name("gallery.key") if key is None else key, folder if handed else None
+        gallery,
+        gallery.with_name("gallery.key") if key is None else key.expanduser(),
+        folder if handed else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recognition import faces_at, identified
 from vedette.sinks.schema import to_json, to_record
 from vedette.types import Detections, ZoneCount, ZoneEvent
 
@@ -88,6 +89,23 @@ def test_faces_come_with_landmarks_and_rounded(make_results, make_faces):
     assert rows[0]["box"] == [round(float(v), 1) for v in faces.xyxy[0]]
     assert rows[1]["landmarks"] == [[round(float(x), 1), round(float(y), 1)] for x, y in faces.landmarks[1]]
     assert {row["label"] for row in rows} == {"face"}
+
+
+def test_who_somebody_is_comes_with_how_sure_that_is(make_results):
+    faces = replace(identified(faces_at((0, 0), (9, 9), (20, 20)), 7, -1, -1, certainty=0.87654, name="Zoë"),
+                    decided=np.array([True, True, False]), similarity=np.float32([0.91234, 0.5, np.nan]))  # fmt: skip
+    record = json.loads(to_json(make_results(found={"faces": faces})))
+    assert breaks(record, SCHEMA) == []
+    assert [row["person"] for row in record["detections"]] == [
+        {"identity": "known", "name": "Zoë", "id": 7, "certainty": 0.8765, "similarity": 0.9123},
+        {"identity": "unknown", "name": None, "id": None, "certainty": 0.8765, "similarity": 0.5},
+        {"identity": "undecided", "name": None, "id": None, "certainty": 0.8765, "similarity": None},
+    ]
+
+
+def test_faces_that_nobody_compared_have_no_person(make_results, make_faces):
+    rows = to_record(make_results(found={"faces": make_faces(2)}))["detections"]
+    assert [row["person"] for row in rows] == [None, None]
 
 
 EVENTS = (

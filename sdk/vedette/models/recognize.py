@@ -22,7 +22,15 @@ from vedette.ops.faces import FaceMeasures, measure_face
 from vedette.tflite.attached import read_attached
 from vedette.types import Closing, Faces, Image
 
-__all__ = ["IMPOSTORS", "FaceLook", "FaceRecognizer", "Recognition", "embedding_model", "impostors_of"]
+__all__ = [
+    "IMPOSTORS",
+    "FaceLook",
+    "FaceRecognizer",
+    "FaceSampler",
+    "Recognition",
+    "embedding_model",
+    "impostors_of",
+]
 
 Floats = NDArray[np.float32]
 
@@ -102,37 +110,26 @@ def impostors_of(model: ModelFile) -> ImpostorScores | None:
     return None if data is None else replace(ImpostorScores.from_bytes(data), model_sha256=model.sha256)
 
 
-class FaceRecognizer(Closing):
-    """A detector, an embedder and a gallery. Safe to call from several threads. Closes all three.
+class FaceSampler(Closing):
+    """A detector and an embedder: faces measured, and made ready to enrol. Closes both.
 
     Args:
         detector: finds the faces.
-        embedder: the model that the gallery was made with.
-        gallery: the people.
-        enrol_limits, match_limits: what a face must reach to be enrolled and to be compared.
-        min_margin: by how much the best person must be ahead of the next, a cosine.
-
-    Raises:
-        GalleryError: the gallery was made with another model.
+        embedder: makes them comparable.
+        enrol_limits: what a face must reach to be enrolled.
+        match_limits: and what to be compared.
     """
 
     def __init__(
         self,
         detector: FaceDetector,
         embedder: FaceEmbedder,
-        gallery: Gallery,
         *,
         enrol_limits: QualityLimits = ENROL,
         match_limits: QualityLimits = MATCH,
-        min_margin: float = 0.0,
     ) -> None:
-        if gallery.model.sha256 != embedder.model.sha256:
-            raise GalleryError(
-                f"the gallery {gallery.path} is of model {gallery.model.sha256[:12]}, the embedder is "
-                f"{embedder.model.sha256[:12]}; give the embedder that the gallery was made with"
-            )
-        self.detector, self.embedder, self.gallery = detector, embedder, gallery
-        self._enrol, self._match, self._min_margin = enrol_limits, match_limits, min_margin
+        self.detector, self.embedder = detector, embedder
+        self._enrol, self._match = enrol_limits, match_limits
 
     def look(self, image: Image, faces: Faces | None = None) -> tuple[FaceLook, ...]:
         """Return the faces of `image`, (H, W, 3) uint8 RGB, and what each is good for; embeds nothing.
@@ -148,22 +145,6 @@ class FaceRecognizer(Closing):
         check_image(image)
         found = self.detector.detect(image) if faces is None else faces
         return tuple(self._look(image, found, k) for k in range(len(found)))
-
-    def identify(self, image: Image, faces: Faces | None = None) -> tuple[Recognition, ...]:
-        """Return who each face of `image` is, or that it is nobody known, or why it was not compared; else as `look`.
-
-        Raises:
-            GalleryError: the gallery cannot be read.
-        """
-        looks = self.look(image, faces)
-        good = [k for k, look in enumerate(looks) if not look.match_refusals]
-        decisions: list[Decision | None] = [None] * len(looks)
-        if good:
-            embeddings = self.embedder.embed_faces(image, np.stack([looks[k].landmarks for k in good]))
-            told = self.gallery.identify(embeddings, min_margin=self._min_margin)
-            for k, decision in zip(good, told, strict=True):
-                decisions[k] = decision
-        return tuple(Recognition(*pair) for pair in zip(looks, decisions, strict=True))
 
     def sample(
         self, image: Image, *, source: str, keep_picture: bool = False, faces: Faces | None = None
@@ -186,6 +167,73 @@ class FaceRecognizer(Closing):
             raise FaceRefused(f"{source}: {told}", tuple(refusal.reason for refusal in refusals))
         embedding = self.embedder.embed_faces(image, looks[0].landmarks[None])[0]
         return Sample(embedding, looks[0].quality, source, _kept(image, looks[0]) if keep_picture else None)
+
+    def close(self) -> None:
+        """Close the models."""
+        self.detector.close()
+        self.embedder.close()
+
+    def _look(self, image: Image, faces: Faces, k: int) -> FaceLook:
+        measures = measure_face(image, faces.landmarks[k])
+        return FaceLook(
+            faces.xyxy[k],
+            float(faces.score[k]),
+            faces.landmarks[k],
+            measures,
+            face_quality(measures),
+            refuse(measures, self._enrol),
+            refuse(measures, self._match),
+        )
+
+
+class FaceRecognizer(FaceSampler):
+    """A detector, an embedder and a gallery. Safe to call from several threads. Closes all three.
+
+    Args:
+        detector: finds the faces.
+        embedder: the model that the gallery was made with.
+        gallery: the people.
+        enrol_limits: what a face must reach to be enrolled.
+        match_limits: and what to be compared.
+        min_margin: by how much the best person must be ahead of the next, a cosine.
+
+    Raises:
+        GalleryError: the gallery was made with another model.
+    """
+
+    def __init__(
+        self,
+        detector: FaceDetector,
+        embedder: FaceEmbedder,
+        gallery: Gallery,
+        *,
+        enrol_limits: QualityLimits = ENROL,
+        match_limits: QualityLimits = MATCH,
+        min_margin: float = 0.0,
+    ) -> None:
+        super().__init__(detector, embedder, enrol_limits=enrol_limits, match_limits=match_limits)
+        if gallery.model.sha256 != embedder.model.sha256:
+            raise GalleryError(
+                f"the gallery {gallery.path} is of model {gallery.model.sha256[:12]}, the embedder is "
+                f"{embedder.model.sha256[:12]}; give the embedder that the gallery was made with"
+            )
+        self.gallery, self._min_margin = gallery, min_margin
+
+    def identify(self, image: Image, faces: Faces | None = None) -> tuple[Recognition, ...]:
+        """Return who each face of `image` is, or that it is nobody known, or why it was not compared; else as `look`.
+
+        Raises:
+            GalleryError: the gallery cannot be read.
+        """
+        looks = self.look(image, faces)
+        good = [k for k, look in enumerate(looks) if not look.match_refusals]
+        decisions: list[Decision | None] = [None] * len(looks)
+        if good:
+            embeddings = self.embedder.embed_faces(image, np.stack([looks[k].landmarks for k in good]))
+            told = self.gallery.identify(embeddings, min_margin=self._min_margin)
+            for k, decision in zip(good, told, strict=True):
+                decisions[k] = decision
+        return tuple(Recognition(*pair) for pair in zip(looks, decisions, strict=True))
 
     def enroll(self, name: str, image: Image, *, source: str, keep_picture: bool = False) -> Enrolment:
         """Enrol the one good face of `image` as `name`; arguments as for `sample`. The caller has seen to consent.
@@ -226,20 +274,8 @@ class FaceRecognizer(Closing):
 
     def close(self) -> None:
         """Close the models and the gallery."""
-        for one in (self.detector, self.embedder, self.gallery):
-            one.close()
-
-    def _look(self, image: Image, faces: Faces, k: int) -> FaceLook:
-        measures = measure_face(image, faces.landmarks[k])
-        return FaceLook(
-            faces.xyxy[k],
-            float(faces.score[k]),
-            faces.landmarks[k],
-            measures,
-            face_quality(measures),
-            refuse(measures, self._enrol),
-            refuse(measures, self._match),
-        )
+        super().close()
+        self.gallery.close()
 
 
 def _kept(image: Image, look: FaceLook) -> bytes:
