@@ -17,6 +17,7 @@ from vedette.gallery.quality import refuse_count
 from vedette.gallery.rules import MAX_SOURCE
 from vedette.gallery.values import Person, TemplateInfo
 from vedette.models.recognize import FaceLook, impostors_of
+from vedette.sources.images import decode_image
 from vedette.stages.recognize import Recognize
 from vedette.types import Closing, IdentifiedFaces, Results
 from vedette.web.pictures import encode
@@ -27,12 +28,15 @@ __all__ = ["People"]
 PAGE = 100
 """People told at a time."""
 
+WAIT_S = 3.0
+"""For how long an enrolment waits for a face that will do."""
+
 _STALE_S = 2.0
 """A picture older than that shows nobody who is there now."""
 
 _LOOK_EVERY_S = 0.05
 
-_MOST_FLAGGED = 1000
+MOST_FLAGGED = 1000
 """Templates that are compared with each other for the page; the work grows with the square."""
 
 _THUMBNAIL_PX = 160
@@ -48,15 +52,13 @@ class People(Closing):
     Args:
         stage: of the run; its newest results are what is looked at.
         private: whether faces are blurred in the picture; then kept pictures are not given out.
-        wait_s: for how long an enrolment waits for a face that will do.
 
     Raises:
         GalleryError: the gallery cannot be opened once more.
     """
 
-    def __init__(self, stage: Recognize, *, private: bool, wait_s: float = 3.0) -> None:
+    def __init__(self, stage: Recognize, *, private: bool) -> None:
         self.private = private
-        self._wait_s = wait_s
         self._stage = stage
         self._can_calibrate = impostors_of(stage.recognizer.embedder.model) is not None
         self._recognizer = stage.recognizer.beside()
@@ -94,7 +96,7 @@ class People(Closing):
             "total": len(everybody),
             "templates": templates,
             "people": [self._person(one) for one in everybody[max(0, offset) :][:PAGE]],
-            "flags": self._flags() if templates <= _MOST_FLAGGED else None,
+            "flags": self._flags() if templates <= MOST_FLAGGED else None,
             "can_calibrate": self._can_calibrate or calibration is not None,
             "threshold": describe_threshold(
                 self._gallery.threshold, calibration, people=len(everybody), templates=templates
@@ -104,7 +106,7 @@ class People(Closing):
     def enrol(self, name: str, *, keep_picture: bool) -> dict[str, Any]:
         """Enrol the one face in the picture as `name`; return what that did. The caller has seen to consent.
 
-        It is the newest picture's, or that of the first within `wait_s` that will do: who presses a button looks at it.
+        It is the newest picture's, or that of the first within `WAIT_S` that will do: who presses a button looks at it.
 
         Raises:
             FaceRefused: there is no fresh picture, nobody in it, several people, or a face that is not good enough.
@@ -161,11 +163,12 @@ class People(Closing):
 
         Raises:
             GalleryError: the gallery cannot be read.
+            SourceError: what was kept is no picture.
         """
         kept = None if self.private else self._gallery.picture(template_id)
-        image = None if kept is None else cv2.imdecode(np.frombuffer(kept, np.uint8), cv2.IMREAD_COLOR_RGB)
-        if image is None:
+        if kept is None:
             return None
+        image = decode_image(kept, label="the kept picture")
         factor = min(1.0, _THUMBNAIL_PX / max(image.shape[:2]))
         small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         return encode(np.asarray(small, np.uint8), quality=_THUMBNAIL_QUALITY)
@@ -183,8 +186,8 @@ class People(Closing):
             return self._looked
 
     def _wait_for_one(self) -> tuple[Results | None, list[tuple[str, str]]]:
-        """Return the first results that will do to enrol; or the last, and why they will not, after `wait_s`."""
-        end_s = time.monotonic() + self._wait_s
+        """Return the first results that will do to enrol; or the last, and why they will not, after `WAIT_S`."""
+        end_s = time.monotonic() + WAIT_S
         while True:
             newest, looks = self._look()
             refusals = _refusals(newest, looks)

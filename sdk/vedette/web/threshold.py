@@ -43,8 +43,8 @@ def _own(people: int) -> Iterator[str]:
     yield "It is the model's own, tuned to tell whether two faces are one person's."
     if people:
         yield (
-            f"A search among {_count(people, 'person', 'people')} makes more mistakes than that, at a rate that nobody has "
-            "measured: calibrate."
+            f"A search among {_count(people, 'person', 'people')} makes more mistakes than that, at a rate that was "
+            "not measured."
         )
 
 
@@ -55,7 +55,7 @@ def _meaning(made: Calibration) -> Iterator[str]:
     low, high = made.far_interval
     yield (
         f"{made.scores:,} scores of {made.strangers:,} strangers show {_percent(made.far_estimate)} there, "
-        f"between {_percent(low)} and {_percent(high)} ({CONFIDENCE:.0%} confidence at each end)."
+        f"between {_percent(low)} and {_percent(high)} ({CONFIDENCE * 100:.0f} % confidence at each end)."
     )
 
 
@@ -72,12 +72,9 @@ def _warnings(made: Calibration, templates: int) -> Iterator[str]:
 
 
 def _one_in(rate: float) -> str:
-    """Return a rate such as "1 in 100"; "3 in 200" where 1 in a whole number would not be right."""
-    for hits in range(1, 10):
-        trials = round(hits / rate)
-        if abs(hits / trials / rate - 1) < 1e-3:
-            return f"{hits} in {trials:,}"
-    return f"{_percent(rate)} of"
+    """Return a rate such as "1 in 100", or in percent where 1 in a whole number would not be right."""
+    trials = round(1 / rate)
+    return f"1 in {trials:,}" if abs(trials * rate - 1) < 1e-3 else f"{_percent(rate)} of"
 
 
 def _percent(rate: float) -> str:

@@ -7,6 +7,8 @@ const $ = (id) => document.getElementById(id);
 const SEEN_EVERY_MS = 300;
 const PEOPLE_EVERY_MS = 10000;
 const RETRY_MS = 1500;
+const MOST_SEEN = 6;
+const SURE_FROM = 0.8; // as on the picture
 const IDENTITY = { unknown: "Unknown", undecided: "Looking …" };
 
 let shown = ""; // the list as it was told last, so that it is not drawn anew in vain
@@ -82,18 +84,20 @@ async function showSeen() {
     $("advice").dataset.told = advice.join();
     $("advice").replaceChildren(...advice.map((text) => make("li", text, { className: ready ? "ready" : "" })));
   }
-  $("seen").replaceChildren(...faces.map(face), ...(faces.length ? [] : [make("li", "Nobody", { className: "none" })]));
+  const others = faces.length - MOST_SEEN;
+  const rest = others > 0 ? `and ${others} more` : faces.length ? "" : "Nobody";
+  $("seen").replaceChildren(...faces.slice(0, MOST_SEEN).map(face), ...(rest ? [make("li", rest, { className: "none" })] : []));
 }
 
 const sentence = (message) => `${message[0].toUpperCase()}${message.slice(1)}${message.endsWith(".") ? "" : "."}`;
 
 function face({ identity, name, certainty, similarity }) {
   const row = make("li");
-  row.dataset.identity = identity;
+  row.dataset.identity = identity === "known" && certainty < SURE_FROM ? "likely" : identity;
   const sure = identity === "undecided" ? "" : `${percent(certainty)} certain`;
   const meter = make("div", "", { className: "meter", ariaHidden: "true" });
   meter.append(make("i"));
-  meter.firstChild.style.width = percent(certainty);
+  meter.firstChild.style.width = `${certainty * 100}%`;
   const title = similarity === null ? "" : `cosine ${similarity.toFixed(2)} at the last look`;
   row.append(make("b", name || IDENTITY[identity], { title }), make("small", sure), meter);
   return row;
