@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from asked import ask, golden_png
+from vedette.gallery.gallery import Gallery
+from vedette.gallery.seal import read_key_file
+from vedette.gallery.values import EmbeddingModel, Sample
 from vedette.zoo import bundled
 
 pytestmark = pytest.mark.skipif(
@@ -162,10 +165,32 @@ def test_calibration_by_a_file_of_scores(capsys, photos, ann, tmp_path):
     assert made["threshold"] == pytest.approx(0.2 + 2.326 * 0.15, abs=0.01)
     assert "at a rate of at most 0.01" in ask(capsys, "faces", "stats").out
     after = ask(capsys, "faces", "enroll", "Ann", photos / "mirrored.png")
-    assert "`vedette faces calibrate` makes its threshold again" in after.err
+    assert "the threshold was made again for 2 templates" in after.err
+    (stats,) = told(ask(capsys, "faces", "stats", "--json"))
+    assert not stats["calibration"]["stale"]
+    assert stats["threshold"] > made["threshold"]  # two templates accept more strangers than one
     assert "95 % confidence" in ask(capsys, "faces", "calibrate").out
     assert ask(capsys, "faces", "calibrate", "--far", "1e-9").code == 8
     assert ask(capsys, "faces", "calibrate", "--scores", tmp_path / "gone").code == 2
+    assert "made again for 0 templates" in ask(capsys, "faces", "remove", "Ann").err
+
+
+def test_a_gallery_of_another_model_is_made_anew_from_kept_pictures(capsys, photos, ann, home):
+    ask(capsys, "faces", "remove", "Ann")
+    (home / "people.db").unlink()
+    with Gallery(
+        home / "people.db", key=read_key_file(home / "gallery.key"), model=EmbeddingModel("b" * 64, 4, 0.5)
+    ) as other:
+        some = np.float32([1, 0, 0, 0])
+        other.enrol("Ann", [Sample(some, 0.9, picture=(photos / "ann.png").read_bytes())])
+        other.enrol("Bob", [Sample(some, 0.9)])
+    refused = ask(capsys, "faces", "identify", photos / "ann.png")
+    assert refused.code == 8
+    assert "`vedette faces reenroll`" in refused.err
+    assert "drop_without_picture" in ask(capsys, "faces", "reenroll").err
+    done = ask(capsys, "faces", "reenroll", "--drop")
+    assert (done.code, done.out) == (0, "1 people, 1 templates; lost: Bob\n")
+    assert "Ann 1.000" in ask(capsys, "faces", "identify", photos / "ann.png").out
 
 
 def test_archives(capsys, photos, ann, tmp_path):

@@ -11,15 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vedette.errors import SettingsError, VedetteError
+from vedette.errors import GalleryError, SettingsError, VedetteError
 from vedette.flags import add_gallery, place_of
 
 if TYPE_CHECKING:
     from vedette.enrol import Enrolled, PersonPictures
+    from vedette.gallery.gallery import Gallery
     from vedette.models.recognize import FaceRecognizer
     from vedette.text import Bar
 
-__all__ = ["add_enroll"]
+__all__ = ["add_enroll", "calibrate_again"]
 
 Say = Callable[[str], None]
 Complain = Callable[[BaseException], None]
@@ -72,10 +73,23 @@ def _enroll(say: Say, complain: Complain, progress: Callable[[str], Bar], option
         finally:
             bar.clear()
             _tell(done, say, complain, options.json)
-        calibration = recognizer.gallery.calibration()
-    if calibration is not None and calibration.stale:
-        complain(VedetteError("the gallery has changed: `vedette faces calibrate` makes its threshold again"))
+        calibrate_again(recognizer.gallery, complain)
     return 0 if any(one.added or one.already for one in done) else 8
+
+
+def calibrate_again(gallery: Gallery, complain: Complain) -> None:
+    """Keep the threshold in step with who is in the gallery, and tell of it; or of why it cannot be."""
+    from vedette.enrol import keep_calibrated
+
+    try:
+        made = keep_calibrated(gallery)
+    except GalleryError as error:
+        complain(VedetteError(f"the threshold is stale, and could not be made again: {error}"))
+        return
+    if made is not None:
+        complain(
+            VedetteError(f"the threshold was made again for {made.templates} templates: {made.threshold:.3f}")
+        )
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vedette.enrol_verb import add_enroll
+from vedette.enrol_verb import add_enroll, calibrate_again
 from vedette.errors import GalleryKeyError, SettingsError, VedetteError
 from vedette.flags import add_gallery, place_of
 from vedette.text import columns
@@ -62,7 +62,7 @@ def add_faces(
     check = verb("verify", "tell whether two pictures show one person", partial(_verify, say))
     check.add_argument("a", help="a picture")
     check.add_argument("b", help="another picture, or the name of somebody enrolled")
-    remove = verb("remove", "erase a person, with all traces in the file", partial(_remove, say))
+    remove = verb("remove", "erase a person, with all traces in the file", partial(_remove, say, complain))
     remove.add_argument("name")
     tune = verb("calibrate", "set the threshold for a rate of false accepts", partial(_calibrate, say))
     tune.add_argument(
@@ -77,9 +77,17 @@ def add_faces(
         ("export", "write everybody into an encrypted archive", _export),
         ("import", "add everybody of an archive", _import),
     ):
-        made = verb(name, text, partial(run, say))
+        made = verb(name, text, partial(run, say, complain))
         made.add_argument("archive", type=Path)
         made.add_argument("--passphrase-file", type=Path, metavar="FILE", help="asked for if not given")
+    renew = verb(
+        "reenroll",
+        "make the gallery anew for another model, from kept pictures",
+        partial(_renew, say),
+    )
+    renew.add_argument(
+        "--drop", action="store_true", help="lose who has no kept picture, instead of refusing"
+    )
     verb("stats", "tell what is in the gallery, and what looks wrong", partial(_stats, say))
 
 
@@ -109,11 +117,12 @@ def _time(time_ns: int) -> str:
     return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="seconds")
 
 
-def _remove(say: Say, options: argparse.Namespace) -> int:
+def _remove(say: Say, complain: Complain, options: argparse.Namespace) -> int:
     from vedette.galleries import open_gallery
 
     with open_gallery(place_of(options)) as gallery:
         templates = gallery.erase(options.name)
+        calibrate_again(gallery, complain)
     told = {"name": options.name, "erased_templates": templates}
     say(
         json.dumps(told)
@@ -240,10 +249,40 @@ def meaning(made: Calibration) -> str:
     return "\n".join(told)
 
 
-# archives, figures
+# other models, archives, figures
 
 
-def _export(say: Say, options: argparse.Namespace) -> int:
+def _renew(say: Say, options: argparse.Namespace) -> int:
+    from vedette.app import load_as
+    from vedette.galleries import read_key
+    from vedette.gallery.reenrol import reenrol
+    from vedette.models.face import FaceDetector
+    from vedette.models.face_embed import FaceEmbedder
+    from vedette.models.recognize import FaceSampler, embedding_model
+
+    place = place_of(options)
+    key = read_key(place)
+    with (
+        load_as(FaceEmbedder, "face-embedder") as embedder,
+        load_as(FaceDetector, "face-detector") as detector,
+    ):
+        done = reenrol(
+            place.path,
+            key=key,
+            model=embedding_model(embedder),
+            embed=FaceSampler(detector, embedder).embed_kept,
+            drop_without_picture=options.drop,
+        )
+    lost = f"; lost: {', '.join(done.lost_people)}" if done.lost_people else ""
+    say(
+        json.dumps(asdict(done))
+        if options.json
+        else f"{done.people} people, {done.templates} templates{lost}"
+    )
+    return 0
+
+
+def _export(say: Say, _complain: Complain, options: argparse.Namespace) -> int:
     from vedette.galleries import read_key
     from vedette.gallery.archive import export_archive
 
@@ -256,9 +295,9 @@ def _export(say: Say, options: argparse.Namespace) -> int:
     return 0
 
 
-def _import(say: Say, options: argparse.Namespace) -> int:
+def _import(say: Say, complain: Complain, options: argparse.Namespace) -> int:
     from vedette.app import load_recognizer
-    from vedette.galleries import read_key
+    from vedette.galleries import open_gallery, read_key
     from vedette.gallery.archive import import_archive
 
     place = place_of(options)
@@ -268,6 +307,8 @@ def _import(say: Say, options: argparse.Namespace) -> int:
     done = import_archive(
         place.path, options.archive, key=read_key(place), model=model, passphrase=passphrase
     )
+    with open_gallery(place) as gallery:
+        calibrate_again(gallery, complain)
     left = f"; left out, for they were erased here: {', '.join(done.left_out)}" if done.left_out else ""
     say(
         json.dumps(asdict(done))

@@ -377,6 +377,7 @@ class Results:
         drops: frames lost so far, by cause.
         zones: zones and lines with their counts.
         events: what happened at them in this frame.
+        blurred: whether a stage has hidden faces in the frame: nobody is to be enrolled from it.
     """
 
     frame: Frame
@@ -387,6 +388,7 @@ class Results:
     drops: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     zones: tuple[ZoneCount, ...] = ()
     events: tuple[ZoneEvent, ...] = ()
+    blurred: bool = False
 
     @property
     def age_ms(self) -> float:

@@ -25,9 +25,10 @@ ANN, EVE = (40, 40), (200, 40)
 def seen(stage, image, faces, second=0.0):
     """Return the picture that a sink gets."""
     frame = Frame(image, 0, round(second * 1e9), 0, "test", ahead=image)
-    after = stage(Results(frame, {"faces": faces})).frame
-    assert after.ahead is None  # it holds the clear picture
-    return after.image
+    after = stage(Results(frame, {"faces": faces}))
+    assert after.blurred
+    assert after.frame.ahead is None  # it holds the clear picture
+    return after.frame.image
 
 
 def detail(image, place):

@@ -99,7 +99,7 @@ def test_predicted_faces_keep_their_names_and_cost_nothing(recognizer):
         look(stage, image, tracked(faces, 1), k / 10)
     before = embedded(recognizer)
     gone = replace(tracked(faces, 1), predicted=np.ones(1, bool))
-    found = look(stage, np.zeros_like(image), gone, 9)
+    found = look(stage, scene(2)[0], gone, 9)  # whoever is there now, nobody has looked
     assert found.person.tolist() == ["Ann"]
     assert embedded(recognizer) == before
 
@@ -124,6 +124,9 @@ def test_a_clock_that_runs_backwards_does_not_stop_the_looks(recognizer):
         found = look(stage, image, tracked(faces, 2), 5 + k / 10)
     assert found.person.tolist() == ["Ann"]
     assert list(stage._tracks) == [2]  # what was seen a million seconds from now is forgotten
+    before = embedded(recognizer)
+    look(stage, image, tracked(faces, 2), 1)  # five seconds back: not put off until the clock has caught up
+    assert embedded(recognizer) == before + 1
 
 
 def test_bad_faces_do_not_vote(recognizer):

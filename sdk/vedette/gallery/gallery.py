@@ -347,8 +347,8 @@ class Gallery(Closing):
             raise GalleryError(
                 f"the gallery {self.path} was made with model {sha256[:12]} ({size} numbers a face), not with "
                 f"{self.model.sha256[:12]} ({self.model.size}); their embeddings cannot be compared. Use that "
-                "model, or call reenrol(), which makes the gallery anew from kept pictures; where none were kept, "
-                "enrol people again."
+                "model, or make the gallery anew from kept pictures: `vedette faces reenroll`, or reenrol() in Python; "
+                "where none were kept, enrol people again."
             )
 
     def _calibration_inputs(

@@ -19,6 +19,7 @@ from vedette.models.face import FaceDetector
 from vedette.models.face_embed import FaceEmbedder
 from vedette.models.network import check_image
 from vedette.ops.faces import FaceMeasures, measure_face
+from vedette.sources.images import decode_image
 from vedette.tflite.attached import read_attached
 from vedette.types import Closing, Faces, Image
 
@@ -167,6 +168,20 @@ class FaceSampler(Closing):
             raise FaceRefused(f"{source}: {told}", tuple(refusal.reason for refusal in refusals))
         embedding = self.embedder.embed_faces(image, looks[0].landmarks[None])[0]
         return Sample(embedding, looks[0].quality, source, _kept(image, looks[0]) if keep_picture else None)
+
+    def embed_kept(self, picture: bytes) -> Floats | None:
+        """Return the embedding (size,) of the largest face in an encoded `picture`; None where none is found.
+
+        Raises:
+            SourceError: it is no picture.
+        """
+        image = decode_image(picture, label="a kept picture")
+        looks = self.look(image)
+        if not looks:
+            return None
+        largest = max(looks, key=lambda one: float(np.prod(one.xyxy[2:] - one.xyxy[:2])))
+        found: Floats = self.embedder.embed_faces(image, largest.landmarks[None])[0]
+        return found
 
     def close(self) -> None:
         """Close the models."""

@@ -57,7 +57,8 @@ class Privacy(Closing):
         tracked = {seen.track_id for seen, _ in rows}
         self._held = (*secret, *self._still_held(tracked, secret, frame.time_ns))
         boxes = [self._grown(seen, frame.time_ns, frame.size_wh) for seen in self._held]
-        return replace(results, frame=replace(frame, image=mosaic(frame.image, boxes), ahead=None))
+        hidden = replace(frame, image=mosaic(frame.image, boxes), ahead=None)
+        return replace(results, frame=hidden, blurred=True)
 
     def close(self) -> None:
         """Nothing to close."""
