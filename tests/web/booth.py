@@ -32,7 +32,9 @@ class Booth:
         scene: the people, by number, who are in the picture until others come.
     """
 
-    def __init__(self, dashboard: Dashboard, folder: Path, *, then: Stage | None = None, data: bytes = b"") -> None:
+    def __init__(
+        self, dashboard: Dashboard, folder: Path, *, then: Stage | None = None, data: bytes = b""
+    ) -> None:
         embedder = toy_embedder(data=data)
         self.path = folder / "people.db"
         gallery = Gallery(self.path, key=KEY, model=embedding_model(embedder))

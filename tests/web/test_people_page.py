@@ -179,7 +179,9 @@ def test_a_name_is_text_and_a_kept_picture_is_shown(tab: Tab, booth: Booth) -> N
     assert tab.confirmed == []
 
 
-def test_the_token_is_asked_for_and_leads_to_the_page(browser: Any, dashboard: Dashboard, booth: Booth) -> None:
+def test_the_token_is_asked_for_and_leads_to_the_page(
+    browser: Any, dashboard: Dashboard, booth: Booth
+) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(20_000)

@@ -45,8 +45,8 @@ class Recognize(Closing):
 
     Attributes:
         recognizer: for who wants to enrol from what is seen.
-        newest: the results of the last frame whose faces were looked for and not predicted, with the clear picture, also
-            where a later stage blurs it; None before the first. Read from any thread, and never shown.
+        newest: the results of the last frame whose faces were looked for and not predicted, None before the first. The
+            picture is clear where a later stage blurs it, so it is never to be shown. Read from any thread.
     """
 
     def __init__(self, recognizer: FaceRecognizer, settings: RecognizeSettings | None = None) -> None:

@@ -118,7 +118,7 @@ class Dashboard(Closing):
         return len(self._feed)
 
     def show_people(self, stage: Recognize, *, private: bool = False) -> None:
-        """Show who `stage` sees, on a page where people are enrolled and erased; from now on to who has the token alone.
+        """Show who `stage` sees, on a page where people are enrolled and erased; all is behind the token from now on.
 
         Where none was needed so far, one is made up (see `url`), and who watches is sent home to come back with it.
 

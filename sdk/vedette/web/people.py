@@ -123,6 +123,7 @@ class People(Closing):
             faces=_faces(newest),
         )
         done = self._gallery.enrol(name, [sample])
+        self._keep_calibrated()
         return {
             "person": done.person_id,
             "created": done.created,
@@ -138,7 +139,9 @@ class People(Closing):
         """
         for person in self._gallery.people():
             if person.id == person_id:
-                return self._gallery.erase(person.name)
+                count = self._gallery.erase(person.name)
+                self._keep_calibrated()
+                return count
         raise GalleryError("that person is not enrolled (any more)")
 
     def erase_template(self, template_id: int) -> None:
@@ -148,6 +151,7 @@ class People(Closing):
             GalleryError: it does not exist, or is the person's last.
         """
         self._gallery.erase_templates([template_id])
+        self._keep_calibrated()
 
     def calibrate(self, far: float | None) -> dict[str, Any]:
         """Set the threshold anew for the rate `far`, that of the last time when None; return what it is now.
@@ -195,6 +199,13 @@ class People(Closing):
                 return newest, refusals
             time.sleep(_LOOK_EVERY_S)
 
+    def _keep_calibrated(self) -> None:
+        """Make the calibration anew; where the scores are too few for so many it stays stale, which the page says."""
+        made = self._gallery.calibration()
+        if made is not None and made.stale:
+            with suppress(GalleryError):
+                self._gallery.calibrate()
+
     def _flags(self) -> list[dict[str, Any]]:
         return [
             {"kind": flag.kind, "names": flag.names, "templates": flag.template_ids, "text": str(flag)}
@@ -218,7 +229,11 @@ def _faces(results: Results | None) -> IdentifiedFaces:
         if isinstance(one, IdentifiedFaces):
             return one
     return IdentifiedFaces(
-        np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(0, np.int32), ()
+        np.zeros((0, 4), np.float32),
+        np.zeros(0, np.float32),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.int32),
+        (),
     )
 
 

@@ -56,7 +56,9 @@ def make_people_routes(people: Callable[[], People | None]) -> list[Route]:
 def _picture(who: People, given: _Given) -> Response:
     jpeg = who.picture(_whole(given, "template"))
     if jpeg is None:
-        return JSONResponse({"error": "no picture of that template is kept, or faces are blurred in this run"}, 404)
+        return JSONResponse(
+            {"error": "no picture of that template is kept, or faces are blurred in this run"}, 404
+        )
     return Response(jpeg, media_type="image/jpeg")
 
 
@@ -65,7 +67,9 @@ def _enrol(who: People, given: _Given) -> dict[str, Any]:
     if not isinstance(name, str) or not isinstance(keep, bool):
         raise SettingsError('send {"name": "...", "agreed": true, "keep_picture": false}.')
     if agreed is not True:
-        raise SettingsError('ask the person first; "agreed": true says that they know what is kept and agreed.')
+        raise SettingsError(
+            'ask the person first; "agreed": true says that they know what is kept and agreed.'
+        )
     return who.enrol(name, keep_picture=keep)
 
 
@@ -79,7 +83,9 @@ def _erase(who: People, given: _Given) -> dict[str, Any]:
 def _calibrate(who: People, given: _Given) -> dict[str, Any]:
     far = given.get("far")
     if far is not None and (isinstance(far, bool) or not isinstance(far, int | float)):
-        raise SettingsError('send {"far": 0.01}, the rate of false accepts in one search; or {} for that of last time.')
+        raise SettingsError(
+            'send {"far": 0.01}, the rate of false accepts in one search; or {} for that of last time.'
+        )
     return who.calibrate(far)
 
 

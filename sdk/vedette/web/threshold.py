@@ -19,7 +19,8 @@ def describe_threshold(
     Args:
         threshold: the least cosine that names somebody.
         calibration: what it comes from; None where it is the model's own.
-        people, templates: how large the gallery is now.
+        people: how many are enrolled now.
+        templates: how many they have.
     """
     made = calibration
     told = {"value": round(threshold, 4), "calibrated": made is not None}
