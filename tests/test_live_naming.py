@@ -77,7 +77,8 @@ def test_a_sink_that_can_is_given_the_recognizer():
             return results
 
     class Page(ListSink):
-        recognizer = None
+        def show_people(self, stage: Recognize, *, private: bool) -> None:
+            self.people = stage.recognizer, private
 
     class Before:
         name = "before"
@@ -87,5 +88,5 @@ def test_a_sink_that_can_is_given_the_recognizer():
 
     page, plain = Page(), ListSink()
     assert len(list(app.run(FakeSource(n=1), [Before(), Names()], [page, plain]))) == 1
-    assert page.recognizer == "the recognizer"
-    assert not hasattr(plain, "recognizer")
+    assert page.people == ("the recognizer", False)
+    assert not hasattr(plain, "people")

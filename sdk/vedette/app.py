@@ -408,12 +408,13 @@ def _make_stages(stages: Iterable[Stage | str], stack: ExitStack) -> list[Stage]
 
 def _offer(stages: list[Stage], sinks: list[Sink]) -> None:
     """Let the sinks that can, which is the dashboard, show and change the zones and the people of the run."""
+    private = any(isinstance(stage, Privacy) for stage in stages)
     for sink in sinks:
         for stage in stages:
             if isinstance(stage, FileZones) and hasattr(sink, "zones"):
                 sink.zones = stage
-            if isinstance(stage, Recognize) and hasattr(sink, "recognizer"):
-                sink.recognizer = stage.recognizer
+            if isinstance(stage, Recognize) and hasattr(sink, "show_people"):
+                sink.show_people(stage, private=private)
 
 
 def _refuse_twins(stages: list[Stage]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 
 import cv2
@@ -276,6 +277,15 @@ class FaceRecognizer(FaceSampler):
                 "of them, or keep the model's own threshold"
             )
         return self.gallery.calibrate(impostors, far=far)
+
+    def beside(self) -> FaceRecognizer:
+        """Return one with the same models and limits and a connection of its own to the gallery; close only that.
+
+        What it writes does not hold up who identifies faces here.
+        """
+        other = copy.copy(self)
+        other.gallery = self.gallery.reopen()
+        return other
 
     def close(self) -> None:
         """Close the models and the gallery."""

@@ -45,11 +45,14 @@ class Recognize(Closing):
 
     Attributes:
         recognizer: for who wants to enrol from what is seen.
+        newest: the results of the last frame whose faces were looked for and not predicted, None before the first. The
+            picture is clear where a later stage blurs it, so it is never to be shown. Read from any thread.
     """
 
     def __init__(self, recognizer: FaceRecognizer, settings: RecognizeSettings | None = None) -> None:
         self.name = "recognize"
         self.recognizer = recognizer
+        self.newest: Results | None = None
         self._settings = RecognizeSettings() if settings is None else settings
         self._votes = IdentityVotes()
         self._tracks: dict[int, _Track] = {}
@@ -64,11 +67,14 @@ class Recognize(Closing):
         self._drop_erased(now_s)
         self._look(results.frame, faces, now_s)
         found: dict[str, Detections] = {stage: self._told(one) for stage, one in faces.items()}
-        return replace(
+        told = replace(
             results,
             found=MappingProxyType({**results.found, **found}),
             models=MappingProxyType({**results.models, self.name: self.recognizer.embedder.info}),
         )
+        if not any(one.predicted.any() for one in faces.values()):
+            self.newest = told
+        return told
 
     def close(self) -> None:
         """Close the recognizer."""
