@@ -77,7 +77,10 @@ def open_model(model: str | Path, *, reading: Reading | None = None) -> ModelFil
 
     file = open_model_file(find(model), recognise=ask)
     if file.evidence:
-        _log.info("%s is taken for %s. %s", file.path, file.contract.task, " ".join(file.evidence))
+        head = file.contract.head["type"]
+        _log.info("%s: %s, head %s; `vedette inspect` tells why.", file.path, file.contract.task, head)
+        for sentence in file.evidence:
+            _log.debug("%s: %s", file.path, sentence)
     elif told != Reading():
         raise ModelError(
             f"{file.path} carries a Vedette contract; --head, --labels, --normalize and --color do not apply."
@@ -190,11 +193,14 @@ def _track(settings: StageSettings, after: Sequence[Made]) -> Track:
     return Track(settings.track, start_scores=start_scores)
 
 
-def _zones(settings: StageSettings, after: Sequence[Made]) -> Zones:
+def _zones(settings: StageSettings, after: Sequence[Made], *, begin: bool = False) -> Zones:
     if settings.model is None:
         raise SettingsError("the stage zones needs the file of its zones and lines: zones=FILE.toml.")
     known = {label for one in _detectors(after).values() for label in one.model.contract.labels}
-    return FileZones(Path(settings.model), labels=known)
+    zones = FileZones(Path(settings.model), labels=known, begin=begin)
+    if not zones.rules:
+        _log.warning("%s is not there yet: draw its first zone or line in the dashboard.", settings.model)
+    return zones
 
 
 FOLLOWERS: Mapping[str, Callable[[StageSettings, Sequence[Made]], Track | Zones]] = {
@@ -269,7 +275,7 @@ def run(
             for one in (source, *given):
                 if not isinstance(one, str | Live):
                     unused.callback(one.close)
-            steps = _make_stages(stages, stack)
+            steps = _make_stages(stages, stack, editor=any(map(_edits_zones, given)))
             _refuse_twins(steps)
             _refuse_untracked(steps)
             camera = stack.enter_context(open(source)) if isinstance(source, str) else source
@@ -283,16 +289,25 @@ def run(
         yield from pipeline.run(camera, steps, outputs, frames=frames, seconds=seconds)
 
 
-def _make_stages(stages: Iterable[Stage | str], stack: ExitStack) -> list[Stage]:
-    """Return `stages`, those that are given by name made, and closed with `stack`."""
+def _make_stages(stages: Iterable[Stage | str], stack: ExitStack, *, editor: bool) -> list[Stage]:
+    """Return `stages`, those that are given by name made, and closed with `stack`.
+
+    Where there is an `editor`, zones may begin in a file that is not there yet.
+    """
     steps: list[Stage] = []
     made: list[Made] = []
     for given in stages:
         if isinstance(given, str):
-            made.append(make_stage(given, after=made))
+            settings = parse_stage(given)
+            drawn = editor and settings.name == "zones"
+            made.append(_zones(settings, made, begin=True) if drawn else make_stage(given, after=made))
             stack.enter_context(made[-1])
         steps.append(made[-1] if isinstance(given, str) else given)
     return steps
+
+
+def _edits_zones(sink: Sink | str) -> bool:
+    return sink.startswith("web:") if isinstance(sink, str) else hasattr(sink, "zones")
 
 
 def _offer_zones(stages: list[Stage], sinks: list[Sink]) -> None:

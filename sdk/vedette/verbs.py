@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vedette.errors import SettingsError, VedetteError
+from vedette.flags import add_reading, reading_of
 
 if TYPE_CHECKING:
     from vedette.models.classify import Classifier
@@ -30,7 +31,7 @@ def add_classify(parser: argparse.ArgumentParser, *, say: Say, complain: Complai
         complain: takes what is wrong with one of several sources.
     """
     parser.add_argument("source", nargs="+", help="pictures, folders, globs or videos")
-    parser.add_argument("--model", required=True, metavar="PATH")
+    parser.add_argument("--model", required=True, metavar="NAME|PATH")
     parser.add_argument(
         "--min-score", type=float, metavar="X", help="0..1; the model's own threshold if not given"
     )
@@ -39,6 +40,7 @@ def add_classify(parser: argparse.ArgumentParser, *, say: Say, complain: Complai
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a picture on stdout, nothing else"
     )
+    add_reading(parser)
     parser.set_defaults(run=partial(_classify, say, complain))
 
 
@@ -52,7 +54,11 @@ def _classify(say: Say, complain: Complain, options: argparse.Namespace) -> int:
     line = _as_json if options.json else _as_text
     code = 0
     with load_as(
-        Classifier, options.model, min_score=options.min_score, threads=options.threads
+        Classifier,
+        options.model,
+        min_score=options.min_score,
+        threads=options.threads,
+        reading=reading_of(options),
     ) as classifier:
         for source in options.source:
             try:
