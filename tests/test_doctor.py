@@ -21,6 +21,7 @@ from vedette.doctor import Check, examine
 from vedette.engines import litert
 from vedette.errors import EngineError, ModelError, SourceError
 from vedette.sources import v4l2
+from vedette.zoo import bundled
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -63,7 +64,8 @@ def test_this_machine_is_examined_whole() -> None:
     checks = list(examine())
 
     assert [c.name for c in checks] == [
-        "vedette", "numpy", "opencv-python-headless", "cores", "runtime", "model face-detector", "model objects",
+        "vedette", "numpy", "opencv-python-headless", "cores", "runtime", "model face-detector", "model face-embedder",
+        "model objects",
         "camera", "dashboard", "temperature", "disk",
     ]  # fmt: skip
     assert {c.status for c in checks} <= {"ok", "warn"}
@@ -147,13 +149,19 @@ def test_python_cannot_start_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_model_that_does_not_work(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     from vedette import app
 
-    def load(_name: str) -> None:
+    def open_model(_name: str) -> None:
         raise error
 
-    monkeypatch.setattr(app, "load", load)
+    monkeypatch.setattr(app, "open_model", open_model)
     check = by_name()["model face-detector"]
     assert (check.status, check.detail) == ("fail", str(error))
     assert "reinstall" in check.remedy
+
+
+def test_models_of_every_task_are_replayed() -> None:
+    checks = by_name()
+    assert {name for name in checks if name.startswith("model ")} == {f"model {name}" for name in bundled()}
+    assert {checks[f"model {name}"].status for name in bundled()} == {"ok"}
 
 
 def test_no_camera_is_a_warning(monkeypatch: pytest.MonkeyPatch, without: Callable[..., None]) -> None:

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from asked import LIMIT_S, QUICK, golden_png
+from vedette.cli import main
 from vedette.types import Detections, Frame, Results
+from vedette.zoo import bundled
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -36,6 +39,23 @@ def run(folder: Path, name: str, *words: object) -> str:
 )
 def test_example_runs(tmp_path: Path, name: str, words: list[object], said: str) -> None:
     assert said in run(tmp_path, name, *words)
+
+
+@pytest.mark.skipif("face-embedder" not in bundled(), reason="the model face-embedder is not bundled here")
+def test_the_greeting_example_greets_who_is_enrolled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    picture = cv2.imread(str(golden_png(tmp_path)))
+    large = cv2.resize(picture, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_LANCZOS4)
+    (tmp_path / "film").mkdir()
+    for k in range(10):
+        cv2.imwrite(str(tmp_path / "film" / f"{k}.png"), large)
+    assert main(["faces", "enroll", "Ann", str(tmp_path / "film" / "0.png")]) == 0
+    assert run(tmp_path, "greet.py", "film?fps=5") == "hello Ann\n"
+    assert main(["faces", "remove", "Ann"]) == 0
+    assert run(tmp_path, "greet.py", "film?fps=5") == ""
 
 
 def test_every_example_is_run_and_says_what_it_does() -> None:

@@ -7,16 +7,8 @@ from pathlib import Path
 import pytest
 
 from vedette.errors import SettingsError
-from vedette.settings import (
-    LineSettings,
-    StageSettings,
-    TrackSettings,
-    ZoneSettings,
-    dump_zones,
-    load_zones,
-    parse_stage,
-    zone_tables,
-)
+from vedette.settings import StageSettings, TrackSettings, parse_stage
+from vedette.zone_settings import LineSettings, ZoneSettings, dump_zones, load_zones, zone_tables
 
 GOOD = """
 [line.door]
@@ -106,6 +98,12 @@ def test_what_is_written_leaves_out_what_goes_without_saying(tmp_path: Path) -> 
     tables = zone_tables(load_zones(write(tmp_path, GOOD)))
     assert tables["line"] == {"door": {"points": [[0.5, 0], [0.5, 1]], "anchor": "center"}}
     assert set(tables["zone"]["yard"]) == {"points", "labels", "inertia_s", "dwell_s"}
+
+
+def test_a_file_says_that_it_holds_none_yet(tmp_path: Path) -> None:
+    assert load_zones(write(tmp_path, "# to be drawn\n[zone]\n")) == ()
+    with pytest.raises(SettingsError, match="holds no zone"):  # cut off by a full disk, say
+        load_zones(write(tmp_path, ""))
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

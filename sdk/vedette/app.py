@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,18 +12,28 @@ from vedette import pipeline
 from vedette.contract import Contract, ModelFile, open_model_file
 from vedette.engines.litert import LiteRTEngine
 from vedette.errors import ModelError, SettingsError, unknown_name
+from vedette.galleries import GalleryPlace, gallery_place, open_gallery
+from vedette.models.curves import CurveEnhancer
 from vedette.models.detect import Detector
+from vedette.models.enhance import Enhancer, Step, TiledImage
 from vedette.models.face import FaceDetector
+from vedette.models.face_embed import FaceEmbedder
+from vedette.models.images import ImageToImage
+from vedette.models.recognize import FaceRecognizer, embedding_model
 from vedette.models.task import PictureModel
 from vedette.models.tiles import TiledDetector
 from vedette.recognise import recognise
 from vedette.recognise.reading import Reading
 from vedette.registry import find
-from vedette.settings import StageSettings, parse_stage
+from vedette.settings import EnhanceSettings, StageSettings, parse_stage
 from vedette.sinks.uri import open_sink
 from vedette.sources.live import Live, open_live
 from vedette.stages.detect import Detect
+from vedette.stages.enhance import Enhance
 from vedette.stages.every import Every
+from vedette.stages.order import check_order
+from vedette.stages.privacy import Privacy
+from vedette.stages.recognize import Recognize
 from vedette.stages.track import Track
 from vedette.stages.zone_file import FileZones
 from vedette.stages.zones import Zones
@@ -34,6 +43,8 @@ __all__ = [
     "STAGES",
     "load",
     "load_as",
+    "load_enhancer",
+    "load_recognizer",
     "make_sink",
     "make_stage",
     "open",
@@ -77,10 +88,8 @@ def open_model(model: str | Path, *, reading: Reading | None = None) -> ModelFil
 
     file = open_model_file(find(model), recognise=ask)
     if file.evidence:
-        head = file.contract.head["type"]
-        _log.info("%s: %s, head %s; `vedette inspect` tells why.", file.path, file.contract.task, head)
-        for sentence in file.evidence:
-            _log.debug("%s: %s", file.path, sentence)
+        _log.info("%s is taken for %s; `vedette inspect` says why.", file.path, file.contract.task)
+        _log.debug("%s: %s", file.path, " ".join(file.evidence))
     elif told != Reading():
         raise ModelError(
             f"{file.path} carries a Vedette contract; --head, --labels, --normalize and --color do not apply."
@@ -148,6 +157,80 @@ def start(
         raise
 
 
+def load_recognizer(
+    place: GalleryPlace | None = None,
+    *,
+    create: bool = False,
+    detector: str | Path = "face-detector",
+    embedder: str | Path = "face-embedder",
+    threads: int | None = None,
+    min_margin: float = 0.0,
+) -> FaceRecognizer:
+    """Load what tells faces apart: a detector, an embedder, and the gallery of this user or device.
+
+    Args:
+        place: of the gallery; see `vedette.galleries.gallery_place` for where it is when not given.
+        create: make the gallery and its key where there is none, instead of refusing.
+        detector: that finds the faces, a bundled name or a path.
+        embedder: that the gallery was made with, likewise.
+        threads: of each interpreter; the free cores when not given.
+        min_margin: by how much the best person must be ahead of the next, a cosine.
+
+    Raises:
+        GalleryKeyError: the key is missing, wrong, or not kept safe.
+        GalleryError: there is no gallery, or it cannot be opened, or is of another model.
+        ModelError, SettingsError, MissingDependencyError: as `load`.
+    """
+    with ExitStack() as stack:
+        faces = stack.enter_context(load_as(FaceDetector, detector, threads=threads))
+        vectors = stack.enter_context(load_as(FaceEmbedder, embedder, threads=threads))
+        where = gallery_place() if place is None else place
+        gallery = stack.enter_context(open_gallery(where, embedding_model(vectors), create=create))
+        recognizer = FaceRecognizer(faces, vectors, gallery, min_margin=min_margin)
+        stack.pop_all()
+    return recognizer
+
+
+def load_enhancer(models: str | Sequence[str | Path], *, threads: int | None = None) -> Enhancer:
+    """Load a chain of models that make pictures of pictures.
+
+    Args:
+        models: names that `vedette models` lists, or paths, in order; a text has commas between them.
+        threads: as in `load`.
+
+    Raises:
+        SettingsError: none is given, or no bundled model has that name; the nearest is named.
+        ModelError: a file is missing, damaged, for another task, or does not fit pictures of any size.
+    """
+    named = [name for name in models.split(",") if name] if isinstance(models, str) else list(models)
+    if not named:
+        raise SettingsError("no model is named; give one or more, such as denoise,sr-x2.")
+    with ExitStack() as stack:
+        steps: list[Step] = []
+        for name in named:
+            steps.append(_enhancing(open_model(name), threads))
+            stack.callback(steps[-1].close)
+        stack.pop_all()
+    return Enhancer(steps)
+
+
+def _enhancing(file: ModelFile, threads: int | None) -> Step:
+    """Return the model in `file` as a step of an `Enhancer`."""
+    head = file.contract.head.get("type")
+    if head in CurveEnhancer.heads:
+        return start(CurveEnhancer, file, threads=threads)
+    if head not in ImageToImage.heads:
+        raise ModelError(
+            f"{file.path} is for {file.contract.task} (head {head!r}), not for enhancing pictures."
+        )
+    network = start(ImageToImage, file, threads=threads)
+    try:
+        return TiledImage(network)
+    except BaseException:
+        network.close()
+        raise
+
+
 def stage_name(detector: FaceDetector | Detector) -> str:
     """Return the name of the stage that runs `detector`, under which its findings stand in the results."""
     return "faces" if isinstance(detector, FaceDetector) else "objects"
@@ -165,13 +248,26 @@ def _detect(settings: StageSettings, default: str) -> Detect:
     return Detect(settings.name, TiledDetector(detector, settings.tiles) if settings.tiles else detector)
 
 
-STAGES: Mapping[str, Callable[[StageSettings], Detect]] = {
+AUTO = "denoise,lowlight"
+"""What `enhance=auto` switches on and off."""
+
+
+def _enhance(settings: StageSettings) -> Enhance:
+    if settings.model is None:
+        raise SettingsError("the stage enhance needs a model, such as enhance=lowlight, or enhance=auto.")
+    auto = settings.model == "auto"
+    chosen = EnhanceSettings(settings.enhance.budget_ms, auto=True) if auto else settings.enhance
+    return Enhance(load_enhancer(AUTO if auto else settings.model, threads=settings.threads), chosen)
+
+
+STAGES: Mapping[str, Callable[[StageSettings], Detect | Enhance]] = {
+    "enhance": _enhance,
     "faces": lambda settings: _detect(settings, "face-detector"),
     "objects": lambda settings: _detect(settings, "objects"),
 }
 """Stage name -> what makes the stage."""
 
-Made: TypeAlias = Detect | Every | Track | Zones
+Made: TypeAlias = Detect | Enhance | Every | Privacy | Recognize | Track | Zones
 
 
 def _detectors(stages: Sequence[Made]) -> dict[str, FaceDetector | Detector | TiledDetector]:
@@ -198,13 +294,25 @@ def _zones(settings: StageSettings, after: Sequence[Made], *, begin: bool = Fals
         raise SettingsError("the stage zones needs the file of its zones and lines: zones=FILE.toml.")
     known = {label for one in _detectors(after).values() for label in one.model.contract.labels}
     zones = FileZones(Path(settings.model), labels=known, begin=begin)
-    if not zones.rules:
+    if not Path(settings.model).exists():
         _log.warning("%s is not there yet: draw its first zone or line in the dashboard.", settings.model)
     return zones
 
 
-FOLLOWERS: Mapping[str, Callable[[StageSettings, Sequence[Made]], Track | Zones]] = {
+def _recognize(settings: StageSettings, _after: Sequence[Made]) -> Recognize:
+    """Make the stage that names faces; its gallery is made where there is none, so that people can be enrolled."""
+    asked = settings.recognize
+    place = gallery_place(
+        None if settings.model is None else Path(settings.model),
+        None if asked.key is None else Path(asked.key),
+    )
+    return Recognize(load_recognizer(place, create=True, min_margin=asked.min_margin), asked)
+
+
+FOLLOWERS: Mapping[str, Callable[[StageSettings, Sequence[Made]], Made]] = {
     "track": _track,
+    "recognize": _recognize,
+    "privacy": lambda settings, _after: Privacy(settings.privacy),
     "zones": _zones,
 }
 """Name of a stage that builds on those before it -> what makes it."""
@@ -227,7 +335,7 @@ def make_stage(text: str, *, after: Sequence[Made] = ()) -> Made:
     if settings.name not in STAGES:
         raise unknown_name("stage", settings.name, [*STAGES, *FOLLOWERS])
     stage = STAGES[settings.name](settings)
-    return stage if settings.every is None else Every(stage, settings.every)
+    return Every(stage, settings.every) if settings.every and isinstance(stage, Detect) else stage
 
 
 def make_sink(text: str) -> Sink:
@@ -277,12 +385,12 @@ def run(
                     unused.callback(one.close)
             steps = _make_stages(stages, stack, editor=any(map(_edits_zones, given)))
             _refuse_twins(steps)
-            _refuse_untracked(steps)
+            check_order(steps)
             camera = stack.enter_context(open(source)) if isinstance(source, str) else source
             outputs = [
                 unused.enter_context(make_sink(sink)) if isinstance(sink, str) else sink for sink in given
             ]
-            _offer_zones(steps, outputs)
+            _offer(steps, outputs)
             for output in outputs:
                 on_sink(output)
             unused.pop_all()
@@ -310,21 +418,15 @@ def _edits_zones(sink: Sink | str) -> bool:
     return sink.startswith("web:") if isinstance(sink, str) else hasattr(sink, "zones")
 
 
-def _offer_zones(stages: list[Stage], sinks: list[Sink]) -> None:
-    """Let the sinks that can, which is the dashboard, show and change the zones of the run."""
-    for zones in (stage for stage in stages if isinstance(stage, FileZones)):
-        for sink in sinks:
-            if hasattr(sink, "zones"):
-                sink.zones = zones
-
-
-def _refuse_untracked(stages: list[Stage]) -> None:
-    """Refuse zones after nothing but detectors: they count only what has a number, so they would stay empty."""
-    before = list(itertools.takewhile(lambda stage: not isinstance(stage, Zones), stages))
-    if len(before) < len(stages) and all(isinstance(stage, Detect | Every) for stage in before):
-        raise SettingsError(
-            "the stage zones needs what it counts to be tracked; put the stage track before it."
-        )
+def _offer(stages: list[Stage], sinks: list[Sink]) -> None:
+    """Let the sinks that can, which is the dashboard, show and change the zones and the people of the run."""
+    private = any(isinstance(stage, Privacy) for stage in stages)
+    for sink in sinks:
+        for stage in stages:
+            if isinstance(stage, FileZones) and hasattr(sink, "zones"):
+                sink.zones = stage
+            if isinstance(stage, Recognize) and hasattr(sink, "show_people"):
+                sink.show_people(stage, private=private)
 
 
 def _refuse_twins(stages: list[Stage]) -> None:

@@ -1,6 +1,6 @@
 """The `vedette` command. The only module that prints; results go to stdout, all else to stderr.
 
-Exit codes: 0 done, 1 failed, 2 usage or setting, 3 source, 4 model, 5 output, 6 engine, 7 missing package,
+Exit codes: 0 done, 1 failed, 2 usage or setting, 3 source, 4 model, 5 output, 6 engine, 7 missing package, 8 gallery,
 130 interrupted. See `vedette.errors`.
 """
 
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vedette import __version__
 from vedette.errors import MissingDependencyError, SettingsError, SinkError, VedetteError, unknown_name
-from vedette.flags import add_reading, add_tiling, reading_of, tiling_of
+from vedette.flags import add_gallery, add_reading, add_tiling, reading_of, tiling_of, with_recognition
 from vedette.text import columns, plain
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ INTERRUPTED = 130
 QUIET_S = 2.0  # what is over sooner shows no progress
 COMMANDS = {
     "live": "watch a camera, stream or file until stopped",
+    "faces": "enrol people, and tell who is in a picture",
     "detect": "find faces or other objects in pictures and videos",
     "classify": "say what whole pictures show",
     "run": "run a model of another task on pictures and videos",
+    "enhance": "make pictures and videos clearer, brighter or larger",
     "inspect": "tell what a model file is, expects and returns",
     "models": "list the models that can be had by name, get them, or adopt a file",
     "doctor": "check this machine and say what to mend",
@@ -197,7 +199,8 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
         "--stage",
         action="append",
         metavar="NAME",
-        help="faces, faces?min_score=0.7&every=3, objects=FILE.tflite, track, zones=FILE.toml (repeatable)",
+        help="faces, faces?min_score=0.7&every=3, objects=FILE.tflite, track, recognize, privacy?blur=unknown, "
+        "zones=FILE.toml, enhance=NAME (repeatable)",
     )
     parser.add_argument(
         "--sink", action="append", metavar="URI", help="-, x.jsonl, x.mp4, folder/, web://127.0.0.1:8080"
@@ -205,6 +208,10 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N results")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file with the same names")
+    add_gallery(parser)
+    parser.add_argument(
+        "--no-recognize", action="store_true", help="do not name faces, though a gallery is there"
+    )
     parser.set_defaults(run=_live)
 
 
@@ -258,6 +265,7 @@ def _table(now: StatsSnapshot) -> str:
     ]
     lost = [f"{count} {cause}" for cause, count in now.drops.items() if count]
     zones = [f"zone     {name}: {plain(dict(counts))}" for name, counts in now.zones.items()]
+    zones += [f"frames   {name}: {plain(dict(states))}" for name, states in now.enhanced.items()]
     return "\n".join(
         [
             f"{now.frames} frames, {now.mean_fps:.1f} fps",
@@ -284,12 +292,23 @@ def _live_settings(options: argparse.Namespace) -> LiveSettings:
     }
     given = {key: value for key, value in given.items() if value is not None}
     if options.settings is not None:
-        return replace(load_settings(options.settings), **given)
+        asked = replace(load_settings(options.settings), **given)
+        return asked if options.gallery is None else _naming(asked, options)
     if options.source is None:
         raise SettingsError(
             "no source is given. Try `vedette live demo://`, or `vedette live 0` for the first camera."
         )
-    return LiveSettings(**given)
+    return _naming(LiveSettings(**given), options)
+
+
+def _naming(asked: LiveSettings, options: argparse.Namespace) -> LiveSettings:
+    """Return `asked` with the stages that name faces, where a gallery is; say so."""
+    from dataclasses import replace
+
+    stages = with_recognition(asked.stages, options)
+    if stages != asked.stages:
+        print(f"vedette: stages {', '.join(stages)}; --no-recognize names nobody", file=sys.stderr)
+    return replace(asked, stages=stages)
 
 
 # detect
@@ -372,10 +391,22 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
     add_classify(parser, say=_print, complain=_complain)
 
 
+def _add_faces(parser: argparse.ArgumentParser) -> None:
+    from vedette.face_verbs import add_faces
+
+    add_faces(parser, say=_print, complain=_complain, progress=_Progress)
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     from vedette.task_verbs import add_run
 
     add_run(parser, say=_print, complain=_complain)
+
+
+def _add_enhance(parser: argparse.ArgumentParser) -> None:
+    from vedette.enhance_verb import add_enhance
+
+    add_enhance(parser, say=_print, complain=_complain, progress=_Progress)
 
 
 # inspect, models, doctor, bench

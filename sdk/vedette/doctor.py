@@ -126,11 +126,16 @@ def _probe(code: str, verdict: str = "does not load") -> str:
 
 def _model(name: str) -> Check:
     """Load a bundled model and replay its golden sample."""
-    from vedette.app import load
+    from vedette.app import open_model
+    from vedette.engines.litert import LiteRTEngine
+    from vedette.models.golden import open_replayer
 
     try:
-        with load(name) as detector:
-            return Check(f"model {name}", "ok", f"{detector.info.engine}: {detector.replay_golden()}")
+        file = open_model(name)
+        with LiteRTEngine(file.data, label=str(file.path)) as engine:
+            return Check(
+                f"model {name}", "ok", f"{engine.name}: {open_replayer(engine, file).replay_golden()}"
+            )
     except VedetteError as error:
         return Check(f"model {name}", "fail", str(error), "pip install --force-reinstall vedette")
 

@@ -11,7 +11,8 @@
     ├── EngineError              6   the interpreter failed while running a model
     ├── MissingDependencyError   7   an optional package or system library is not installed
     └── GalleryError             8   a gallery of faces that cannot be opened, read or written, or what was given to it
-        └── GalleryKeyError      8   the key is missing, wrong, or not kept safe
+        ├── GalleryKeyError      8   the key is missing, wrong, or not kept safe
+        └── FaceRefused          8   no face, several, or one that is not good enough to enrol
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "EngineError",
+    "FaceRefused",
     "GalleryError",
     "GalleryKeyError",
     "MissingDependencyError",
@@ -88,6 +90,18 @@ class GalleryError(VedetteError):
 
 class GalleryKeyError(GalleryError):
     """The key of a gallery is missing, wrong, or not kept safe."""
+
+
+class FaceRefused(GalleryError):
+    """A picture has no face, several, or one that is not good enough to enrol.
+
+    Attributes:
+        reasons: each by the word of `vedette.gallery.quality.Refusal.reason`.
+    """
+
+    def __init__(self, message: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.reasons = reasons
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> SettingsError:

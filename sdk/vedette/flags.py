@@ -3,16 +3,70 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from vedette.errors import SettingsError
 
 if TYPE_CHECKING:
+    from vedette.galleries import GalleryPlace
     from vedette.recognise.reading import Reading
     from vedette.settings import Tiling
 
-__all__ = ["add_reading", "add_tiling", "reading_of", "tiling_of"]
+__all__ = [
+    "add_gallery",
+    "add_reading",
+    "add_tiling",
+    "place_of",
+    "reading_of",
+    "tiling_of",
+    "with_recognition",
+]
+
+
+def add_gallery(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the gallery of faces and its key are."""
+    parser.add_argument(
+        "--gallery", type=Path, metavar="FILE", help="vedette/faces/people.db in the data folder if not given"
+    )
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="systemd's credential, else gallery.key beside the gallery"
+    )
+
+
+def place_of(options: argparse.Namespace) -> GalleryPlace:
+    """Return what the options of `add_gallery` say, and the environment where they do not."""
+    from vedette.galleries import gallery_place
+
+    return gallery_place(options.gallery, options.key)
+
+
+def with_recognition(stages: Sequence[str], options: argparse.Namespace) -> tuple[str, ...]:
+    """Return `stages` with track and recognize after faces, where a gallery is named or is in its usual place.
+
+    Raises:
+        SettingsError: a gallery is named, and no stage finds faces.
+    """
+    names = [re.split(r"[=?]", stage)[0] for stage in stages]
+    if options.no_recognize or "recognize" in names:
+        return tuple(stages)
+    if "faces" not in names:
+        if options.gallery is not None:
+            raise SettingsError("--gallery is for faces; add --stage faces.")
+        return tuple(stages)
+    place = place_of(options)
+    if options.gallery is None and not place.path.exists():
+        return tuple(stages)
+    tracked = list(stages)
+    if "track" not in names:
+        tracked.insert(names.index("faces") + 1, "track")
+        names.insert(names.index("faces") + 1, "track")
+    key = "" if options.key is None else f"?{urlencode({'key': str(options.key)})}"
+    tracked.insert(names.index("track") + 1, f"recognize={place.path}{key}")
+    return tuple(tracked)
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:

@@ -11,34 +11,30 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from vedette.errors import SettingsError, unknown_name
 
 __all__ = [
-    "LineSettings",
+    "EnhanceSettings",
     "LiveSettings",
+    "PrivacySettings",
+    "RecognizeSettings",
     "StageSettings",
     "Tiling",
     "TrackSettings",
-    "ZoneSettings",
-    "dump_zones",
     "load_settings",
-    "load_zones",
     "parse_stage",
     "parse_tiling",
-    "parse_zones",
     "read_toml",
-    "zone_tables",
 ]
 
-_MOST = 1e9  # seconds: 31 years; as nanoseconds they fit any clock
+MOST_S = 1e9  # seconds: 31 years; as nanoseconds they fit any clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +50,9 @@ class LiveSettings:
     def __post_init__(self) -> None:
         for name in ("frames", "seconds"):
             value = getattr(self, name)
-            if value is not None and not 0 < value <= _MOST:
+            if value is not None and not 0 < value <= MOST_S:
                 raise SettingsError(
-                    f"{name} is {value}; give a number above 0 and up to {_MOST:g}, or leave it out to run for ever."
+                    f"{name} is {value}; give a number above 0 and up to {MOST_S:g}, or leave it out to run for ever."
                 )
 
 
@@ -78,6 +74,40 @@ class TrackSettings:
     smooth_s: float = 0.3
     start_score: float | None = None
     weak: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizeSettings:
+    """How often tracked faces are compared with the gallery.
+
+    Attributes:
+        seek_s: seconds between two looks at a track that is not decided on yet.
+        again_s: seconds between two looks at one that is.
+        max_faces: compared in one frame, at most; the others wait for the next.
+        min_margin: by how much the best person must be ahead of the next, a cosine.
+        key: the file of the gallery's key; see `vedette.galleries.gallery_place` for where it is when None.
+    """
+
+    seek_s: float = 0.1
+    again_s: float = 1.0
+    max_faces: int = 2
+    min_margin: float = 0.0
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """Which faces are blurred before any sink gets the picture.
+
+    Attributes:
+        blur: "unknown", all but those that are recognised, or "all".
+        grow: by how much a box is enlarged on each side, in parts of its longer side.
+        hold_s: where a face was that is not found any more stays blurred for so long.
+    """
+
+    blur: Literal["unknown", "all"] = "all"
+    grow: float = 0.25
+    hold_s: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +139,33 @@ def parse_tiling(text: str, overlap: float | None = None) -> Tiling:
 
 
 @dataclass(frozen=True, slots=True)
+class EnhanceSettings:
+    """How pictures are enhanced live.
+
+    Attributes:
+        budget_ms: milliseconds a frame that the stage may take; as long as it takes when None.
+        auto: models are switched on and off by the luminance and noise of the scene.
+    """
+
+    budget_ms: float | None = None
+    auto: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StageSettings:
     """A stage as asked for: its name, the file it reads, and what to set on it.
 
     Attributes:
         name: of the stage.
-        model: the model's name or file, or the zones' file; the stage's default when None.
+        model: the model's name or file, the zones' or the gallery's file; the stage's default when None.
         min_score: 0..1, the model's own threshold when None.
         threads: of the interpreter; the free cores when None.
         every: of so many frames the detector looks at one.
         tiles: the detector looks at tiles of the picture too, for small things.
         track: of the stage `track`.
+        recognize: of the stage `recognize`.
+        privacy: of the stage `privacy`.
+        enhance: of the stage `enhance`.
     """
 
     name: str
@@ -129,6 +175,9 @@ class StageSettings:
     every: int | None = None
     tiles: Tiling | None = None
     track: TrackSettings = TrackSettings()
+    recognize: RecognizeSettings = RecognizeSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    enhance: EnhanceSettings = EnhanceSettings()
 
 
 _DETECT_OPTIONS = {"min_score": (0.0, 1.0), "threads": (1, 64), "every": (1, 1000), "overlap": (0.0, 0.8)}
@@ -141,8 +190,29 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "weak": (0.0, 1.0),
     },
     "zones": {},
+    "recognize": {
+        "seek_s": (0.0, 60.0),
+        "again_s": (0.0, 3600.0),
+        "max_faces": (1, 64),
+        "min_margin": (0.0, 2.0),
+    },
+    "privacy": {"grow": (0.0, 2.0), "hold_s": (0.0, 60.0)},
+    "enhance": {"budget_ms": (0.1, 60_000.0), "auto": (0, 1), "threads": (1, 64)},
 }
-_WHOLE = frozenset({"threads", "every"})
+_WORDS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    "recognize": {"key": None},
+    "privacy": {"blur": ("unknown", "all")},
+}
+"""Options that are words: those allowed, or any where None."""
+
+_GROUPS: Mapping[str, type] = {
+    "track": TrackSettings,
+    "recognize": RecognizeSettings,
+    "privacy": PrivacySettings,
+}
+"""Stages whose options make a value of their own."""
+
+_WHOLE = frozenset({"auto", "threads", "every", "max_faces"})
 
 
 def parse_stage(text: str) -> StageSettings:
@@ -153,25 +223,47 @@ def parse_stage(text: str) -> StageSettings:
     """
     head, _, query = text.partition("?")
     name, _, model = head.partition("=")
-    known = _OPTIONS.get(name, _DETECT_OPTIONS)
-    given: dict[str, Any] = {}
     pairs = dict(parse_qsl(query, keep_blank_values=True))
-    tiles = pairs.pop("tiles", None) if known is _DETECT_OPTIONS else None
-    for key, value in pairs.items():
-        if key not in known:
-            names = [*known, "tiles"] if known is _DETECT_OPTIONS else known
-            raise unknown_name(f"option of stage {name}", key, names)
-        given[key] = _number(value, key, *known[key])
-        if key in _WHOLE:
-            given[key] = _whole(given[key], key)
-    if name == "track":
-        return StageSettings(name, model or None, track=TrackSettings(**given))
+    detects = name not in _OPTIONS
+    tiles = pairs.pop("tiles", None) if detects else None
+    given = {**_words(name, pairs), **_numbers(name, pairs)}
+    if name in _GROUPS:
+        return StageSettings(name, model or None, **{name: _GROUPS[name](**given)})
+    if name == "enhance":
+        threads = given.pop("threads", None)
+        made = EnhanceSettings(given.get("budget_ms"), bool(given.get("auto", False)))
+        return StageSettings(name, model or None, threads=threads, enhance=made)
     overlap = given.pop("overlap", None)
     if overlap is not None and tiles is None:
         raise SettingsError("overlap is of tiles; give tiles too, such as tiles=2x2.")
     if tiles is not None:
         given["tiles"] = parse_tiling(tiles, overlap)
     return StageSettings(name, model or None, **given)
+
+
+def _words(stage: str, pairs: dict[str, str]) -> dict[str, Any]:
+    """Take the options that are words out of `pairs`, and return them."""
+    given: dict[str, Any] = {}
+    for key, allowed in _WORDS.get(stage, {}).items():
+        if key not in pairs:
+            continue
+        given[key] = pairs.pop(key)
+        if allowed is not None and given[key] not in allowed:
+            raise unknown_name(f"{key} of stage {stage}", given[key], allowed)
+    return given
+
+
+def _numbers(stage: str, pairs: Mapping[str, str]) -> dict[str, Any]:
+    """Return the options that are numbers, checked."""
+    known = _OPTIONS.get(stage, _DETECT_OPTIONS)
+    given: dict[str, Any] = {}
+    for key, value in pairs.items():
+        if key not in known:
+            names = [*known, *_WORDS.get(stage, {}), *(["tiles"] if known is _DETECT_OPTIONS else [])]
+            raise unknown_name(f"option of stage {stage}", key, names)
+        number = _number(value, key, *known[key])
+        given[key] = _whole(number, key) if key in _WHOLE else number
+    return given
 
 
 def _whole(value: float, name: str) -> int:
@@ -235,173 +327,3 @@ def _check_type(path: Path, key: str, value: object) -> None:
     wanted, fits = _TYPES[key]
     if not fits(value):
         raise SettingsError(f"{path}: {key} is {value!r}, {wanted} is needed.")
-
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """A line that is crossed "in" (to the right for who looks from its first point to its second) or "out".
-
-    Attributes:
-        name: as the file calls it.
-        points: x, y in parts of the picture's width and height, 0..1, origin top left.
-        labels: names of the classes that count; all when empty.
-        anchor: the point of a box that counts: the middle of its "bottom" (where somebody stands) or "top", or its
-            "center".
-        margin: parts of the picture's height: who comes no farther from the edge than this has not left it.
-        lost_s: who is not seen is taken to be still there for so long.
-    """
-
-    name: str
-    points: tuple[tuple[float, float], ...]
-    labels: tuple[str, ...] = ()
-    anchor: str = "bottom"
-    margin: float = 0.01
-    lost_s: float = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneSettings(LineSettings):
-    """A polygon, corners in order.
-
-    Attributes:
-        inertia_s: coming and going count once they have lasted for so long.
-        dwell_s: who is inside for so long is told of once; nobody when None.
-    """
-
-    inertia_s: float = 0.3
-    dwell_s: float | None = None
-
-
-_ANCHORS = ("bottom", "center", "top")
-_MOST_POINTS = 100
-_LONGEST_NAME = 64
-
-
-def load_zones(path: Path) -> tuple[LineSettings, ...]:
-    """Return the zones and lines in the TOML file at `path`, in its order, zones first.
-
-    ::
-
-        [zone.porch]
-        points = [[0.1, 0.6], [0.5, 0.6], [0.5, 1.0], [0.1, 1.0]]
-        labels = ["person"]       # optional, as is all that follows
-        dwell_s = 10.0
-
-        [line.door]
-        points = [[0.6, 0.2], [0.6, 0.9]]
-
-    Raises:
-        SettingsError: the file is missing or not TOML, a key is unknown, a value is not allowed.
-    """
-    return parse_zones(read_toml(path, "zones"), where=str(path))
-
-
-_KINDS: Mapping[str, type[LineSettings]] = {"zone": ZoneSettings, "line": LineSettings}
-
-
-def parse_zones(raw: Mapping[str, Any], *, where: str) -> tuple[LineSettings, ...]:
-    """Return the zones and lines of tables as `load_zones` reads them; `where` they stand, for who reads the error.
-
-    Raises:
-        SettingsError: a key is unknown, a value is not allowed.
-    """
-    for kind, named in raw.items():
-        if kind not in _KINDS:
-            raise unknown_name(f"table in {where}", kind, _KINDS)
-        if not isinstance(named, dict) or not all(isinstance(one, dict) for one in named.values()):
-            raise SettingsError(f"{where}: [{kind}] needs a name: write [{kind}.NAME].")
-    rules = [
-        _rule(where, f"{kind}.{name}", name, made, given)
-        for kind, made in _KINDS.items()
-        for name, given in raw.get(kind, {}).items()
-    ]
-    names = [rule.name for rule in rules]
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins or not rules:
-        what = (
-            f"'{twins[0]}' is the name of a zone and of a line" if twins else "it holds no zone and no line"
-        )
-        raise SettingsError(f"{where}: {what}; add [zone.NAME] or [line.NAME], each name once.")
-    return tuple(rules)
-
-
-def zone_tables(rules: Sequence[LineSettings]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return `rules` as the tables that `parse_zones` reads, without what has its default; ready for JSON."""
-    tables: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in _KINDS}
-    for rule in rules:
-        given = {f.name: getattr(rule, f.name) for f in fields(rule) if getattr(rule, f.name) != f.default}
-        name = given.pop("name")
-        given["points"] = [list(point) for point in rule.points]
-        if rule.labels:
-            given["labels"] = list(rule.labels)
-        tables["zone" if isinstance(rule, ZoneSettings) else "line"][name] = given
-    return tables
-
-
-def dump_zones(rules: Sequence[LineSettings]) -> str:
-    """Return the TOML text that `load_zones` reads as `rules`.
-
-    Of what is written here, names, numbers and lists of them, JSON is TOML too.
-    """
-    tables = [
-        "\n".join(
-            [
-                f"[{kind}.{json.dumps(name, ensure_ascii=False)}]",
-                *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in given.items()),
-            ]
-        )
-        for kind, named in zone_tables(rules).items()
-        for name, given in named.items()
-    ]
-    return "\n\n".join(tables) + "\n"
-
-
-def _rule(
-    file: str, table: str, name: str, kind: type[LineSettings], given: Mapping[str, Any]
-) -> LineSettings:
-    where = f"{file}: [{table}]"
-    if not _is_name(name):
-        raise SettingsError(f"{where} needs a name of 1 to {_LONGEST_NAME} printable characters.")
-    known = [f.name for f in fields(kind) if f.name != "name"]
-    for key in given:
-        if key not in known:
-            raise unknown_name(f"key in {where}", key, known)
-    points = _points(where, given.get("points"), 3 if kind is ZoneSettings else 2)
-    labels = given.get("labels", [])
-    if not isinstance(labels, list) or not all(map(_is_name, labels)):
-        raise SettingsError(f"{where} labels is {labels!r}, a list of strings is needed.")
-    if given.get("anchor", "bottom") not in _ANCHORS:
-        raise unknown_name(f"anchor in {where}", str(given["anchor"]), _ANCHORS)
-    limits = {"margin": 0.5, "lost_s": 3600.0, "inertia_s": 3600.0, "dwell_s": _MOST}
-    for key in limits.keys() & given.keys():
-        value = given[key]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= limits[key]:
-            raise SettingsError(f"{where} {key} is {value!r}, a number from 0 to {limits[key]:g} is needed.")
-    return kind(**{**given, "name": name, "points": points, "labels": tuple(labels)})
-
-
-def _points(where: str, given: object, least: int) -> tuple[tuple[float, float], ...]:
-    """Return checked points: exactly two for a line, three or more for a zone."""
-    wanted = "two points" if least == 2 else f"3 to {_MOST_POINTS} points, corners in order"
-    example = ", ".join(["[0.1, 0.2]"] * least)
-    most = 2 if least == 2 else _MOST_POINTS
-    if not isinstance(given, list) or not least <= len(given) <= most or not all(map(_is_point, given)):
-        raise SettingsError(
-            f"{where} needs {wanted}, each x, y from 0 to 1 in parts of the picture: points = [{example}]"
-        )
-    points = tuple((float(x), float(y)) for x, y in given)
-    if len(set(points)) != len(points):
-        raise SettingsError(f"{where} has the same point twice; leave one out.")
-    return points
-
-
-def _is_name(given: object) -> bool:
-    return isinstance(given, str) and 0 < len(given) <= _LONGEST_NAME and given.isprintable()
-
-
-def _is_point(given: object) -> bool:
-    return (
-        isinstance(given, list)
-        and len(given) == 2
-        and all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= 1 for v in given)
-    )

@@ -45,6 +45,7 @@ class StatsSnapshot:
         drops: frames lost so far, by cause.
         counts: detections so far, by stage and label.
         zones: what zones and lines counted so far, by their names.
+        enhanced: frames so far by stage that enhances and by what it did, see `vedette.types.Enhancement.state`.
     """
 
     frames: int
@@ -55,6 +56,7 @@ class StatsSnapshot:
     drops: Mapping[str, int]
     counts: Mapping[str, Mapping[str, int]]
     zones: Mapping[str, Mapping[str, int]]
+    enhanced: Mapping[str, Mapping[str, int]]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts and numbers, ready for JSON; milliseconds and rates to three digits."""
@@ -67,6 +69,7 @@ class StatsSnapshot:
             "drops": dict(self.drops),
             "counts": {stage: dict(labels) for stage, labels in self.counts.items()},
             "zones": {name: dict(counts) for name, counts in self.zones.items()},
+            "enhanced": {stage: dict(states) for stage, states in self.enhanced.items()},
         }
 
 
@@ -103,6 +106,7 @@ class Stats:
         self._drops: Mapping[str, int] = {}
         self._counts: dict[str, Counter[str]] = {}
         self._zones: tuple[ZoneCount, ...] = ()
+        self._enhanced: dict[str, Counter[str]] = {}
 
     def update(self, results: Results) -> None:
         """Take one result, in the order in which they were made."""
@@ -116,6 +120,8 @@ class Stats:
                 self._stages.setdefault(stage, LatencyStats()).add(ns / 1e6)
             self._drops = results.drops
             self._zones = results.zones
+            for stage, done in results.enhanced.items():
+                self._enhanced.setdefault(stage, Counter())[done.state] += 1
             for stage, one in results.found.items():
                 self._counts.setdefault(stage, Counter()).update(one.names)
 
@@ -135,6 +141,7 @@ class Stats:
                 drops=MappingProxyType(dict(self._drops)),
                 counts=MappingProxyType({s: MappingProxyType(dict(c)) for s, c in self._counts.items()}),
                 zones=MappingProxyType({zone.name: zone.counts for zone in self._zones}),
+                enhanced=MappingProxyType({s: MappingProxyType(dict(c)) for s, c in self._enhanced.items()}),
             )
 
 

@@ -100,6 +100,7 @@ def _task(head: object, task: str) -> tuple[type[PictureModel], Callable[[Any, I
         ModelError: the model finds boxes, or nothing reads its head.
     """
     from vedette.models.classify import Classifier
+    from vedette.models.curves import CurveEnhancer
     from vedette.models.embed import Embedder
     from vedette.models.images import ImageToImage
     from vedette.models.pose import PoseEstimator
@@ -110,6 +111,7 @@ def _task(head: object, task: str) -> tuple[type[PictureModel], Callable[[Any, I
         Segmenter: lambda model, image: model.segment(image),
         PoseEstimator: lambda model, image: model.estimate(image),
         ImageToImage: lambda model, image: model.enhance(image),
+        CurveEnhancer: lambda model, image: model.enhance(image),
         Embedder: lambda model, image: model.embed(image),
     }
     for kind, ask in asked.items():
@@ -127,7 +129,7 @@ def _line(as_json: bool, frame: Frame, answer: Any) -> str:
 
 def _facts(answer: Any) -> dict[str, Any]:
     """Return an answer as JSON can hold it."""
-    from vedette.types import Classes, Poses, Segmentation
+    from vedette.answers import Classes, Poses, Segmentation
 
     if isinstance(answer, Classes):
         rows = zip(answer.names, answer.class_id.tolist(), answer.score.tolist(), strict=True)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-__all__ = ["columns", "plain"]
+__all__ = ["Bar", "columns", "plain"]
+
+
+class Bar(Protocol):
+    """A line on the terminal that tells how far something is."""
+
+    def show(self, text: Callable[[], str]) -> None: ...
+
+    def clear(self) -> None: ...
 
 
 def plain(value: object) -> str:

@@ -18,20 +18,17 @@ from numpy.typing import NDArray
 from vedette.errors import MissingDependencyError
 
 __all__ = [
-    "BODY_POINTS",
     "FACE_POINTS",
-    "Classes",
     "Closing",
     "Detections",
     "Engine",
+    "Enhancement",
     "Faces",
     "Frame",
+    "IdentifiedFaces",
     "Image",
-    "Matte",
     "ModelInfo",
-    "Poses",
     "Results",
-    "Segmentation",
     "Sink",
     "Source",
     "Stage",
@@ -46,13 +43,6 @@ Image: TypeAlias = NDArray[np.uint8]
 
 FACE_POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 """Order of a face's landmarks; left and right as seen in the picture."""
-
-BODY_POINTS = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-    "right_ankle",
-)  # fmt: skip
-"""Order of a body's key points, COCO's; left and right are the person's own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,98 +178,34 @@ class Faces(Detections):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Classes:
-    """What a picture may show, as columns of equal length n, best first; n = 0 keeps shapes and dtypes.
+class IdentifiedFaces(Faces):
+    """Faces, and who they are by what was seen of them so far.
 
     Attributes:
-        class_id: (n,) int32, index into `labels`.
-        score: (n,) float32, 0..1; of all classes together 1.
-        labels: names of all classes.
+        person: (n,) str, the names; "" where nobody is named.
+        person_id: (n,) int64, as in the gallery; -1 where nobody is named.
+        certainty: (n,) float32, 0..1: share of the evidence that speaks for `identity`; 0 while undecided.
+        similarity: (n,) float32, -1..1: cosine with the most similar template at the last look; NaN before the first.
+        decided: (n,) bool, False while too little was seen to say "unknown" or a name.
     """
 
-    class_id: NDArray[np.int32]
-    score: NDArray[np.float32]
-    labels: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.score)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The label of each row."""
-        return tuple(self.labels[i] for i in self.class_id)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Segmentation:
-    """What each pixel of a picture belongs to.
-
-    Attributes:
-        class_map: (H, W) uint8, index into `labels`; as large as the picture.
-        labels: names of all classes.
-    """
-
-    class_map: NDArray[np.uint8]
-    labels: tuple[str, ...]
-
-    def mask(self, label: str) -> NDArray[np.bool_]:
-        """Return (H, W) bool, True where the class is `label`.
-
-        Raises:
-            ValueError: no class is called so.
-        """
-        mask: NDArray[np.bool_] = self.class_map == self.labels.index(label)
-        return mask
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Which part of the picture each class covers, 0..1, the largest first; classes that are not there left out."""
-        counts = np.bincount(self.class_map.ravel(), minlength=len(self.labels))
-        order = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i]]
-        return {
-            self.labels[i] if i < len(self.labels) else str(i): int(counts[i]) / self.class_map.size
-            for i in order
-        }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Matte(Segmentation):
-    """A subject and its background: a segmentation of two classes, and how far each pixel is the subject's.
-
-    Attributes:
-        alpha: (H, W) float32, 0..1.
-    """
-
-    alpha: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Poses:
-    """People's key points, n people with k points each; n = 0 keeps shapes and dtypes.
-
-    Attributes:
-        points: (n, k, 2) float32, pixels, in the order of `names`; may lie outside the picture.
-        point_score: (n, k) float32, 0..1.
-        names: of the points.
-    """
-
-    points: NDArray[np.float32]
-    point_score: NDArray[np.float32]
-    names: tuple[str, ...] = BODY_POINTS
+    person: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
+    person_id: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    certainty: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    similarity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    decided: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
     def __post_init__(self) -> None:
-        n, k = self.point_score.shape
-        if self.points.shape != (n, k, 2) or k != len(self.names):
-            raise ValueError(f"Poses.points is {self.points.shape}, expected ({n}, {len(self.names)}, 2)")
-
-    def __len__(self) -> int:
-        return len(self.points)
+        Faces.__post_init__(self)
+        for name in ("person", "person_id", "certainty", "similarity", "decided"):
+            if getattr(self, name).shape != self.score.shape:
+                raise ValueError(f"IdentifiedFaces.{name} has not one value a face")
 
     @property
-    def score(self) -> NDArray[np.float32]:
-        """(n,) float32, the mean of each person's points."""
-        score: NDArray[np.float32] = self.point_score.mean(1, dtype=np.float32)
-        return score
+    def identity(self) -> tuple[Literal["known", "unknown", "undecided"], ...]:
+        """What is known of each row."""
+        rows = zip(self.decided.tolist(), self.person_id.tolist(), strict=True)
+        return tuple("undecided" if not sure else "known" if who >= 0 else "unknown" for sure, who in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +258,25 @@ class ZoneCount:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Enhancement:
+    """What a stage did to the picture.
+
+    Attributes:
+        models: names of those that ran on this frame.
+        resolution: 0..1, part of the picture's width and height that they worked at; 0 where none ran.
+        state: "full"; "reduced" or "aside" where the budget allows no more; "off" where nothing was asked for.
+        before: the picture as it came, (H, W, 3) uint8 RGB.
+        levels: mean luminance 0..255 and noise in grey levels that models were switched by; None where they are not.
+    """
+
+    models: tuple[str, ...]
+    resolution: float
+    state: Literal["full", "reduced", "aside", "off"]
+    before: Image
+    levels: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Results:
     """A frame and all that the stages found in it.
 
@@ -345,6 +290,8 @@ class Results:
         drops: frames lost so far, by cause.
         zones: zones and lines with their counts.
         events: what happened at them in this frame.
+        blurred: whether a stage has hidden faces in the frame: nobody is to be enrolled from it.
+        enhanced: what was done to the picture, by stage name.
     """
 
     frame: Frame
@@ -355,6 +302,8 @@ class Results:
     drops: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     zones: tuple[ZoneCount, ...] = ()
     events: tuple[ZoneEvent, ...] = ()
+    blurred: bool = False
+    enhanced: Mapping[str, Enhancement] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def age_ms(self) -> float:
@@ -461,8 +410,9 @@ class Sink(Closing, Protocol):
     """Where results go. `write` and `close` are called from one thread of the sink's own.
 
     A sink may also have `newest_only` = True (of live results it wants the newest, no queue), `url` (where a person
-    can look at it), `zones` (set by a run that has a `vedette.stages.zone_file.FileZones`) and `reader_gone` (True
-    once nobody reads it any more; the run then ends).
+    can look at it), `zones` (set by a run that has a `vedette.stages.zone_file.FileZones`), `show_people` (called by a
+    run that names faces, with its `vedette.stages.recognize.Recognize`) and `reader_gone` (True once nobody reads it
+    any more; the run then ends).
     """
 
     name: str

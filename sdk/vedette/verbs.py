@@ -13,8 +13,9 @@ from vedette.errors import SettingsError, VedetteError
 from vedette.flags import add_reading, reading_of
 
 if TYPE_CHECKING:
+    from vedette.answers import Classes
     from vedette.models.classify import Classifier
-    from vedette.types import Classes, Frame
+    from vedette.types import Frame
 
 __all__ = ["add_classify", "add_doctor", "add_verify"]
 
@@ -53,12 +54,9 @@ def _classify(say: Say, complain: Complain, options: argparse.Namespace) -> int:
         raise SettingsError("--top must be 1 or more, and --min-score 0 to 1.")
     line = _as_json if options.json else _as_text
     code = 0
+    reading = reading_of(options)
     with load_as(
-        Classifier,
-        options.model,
-        min_score=options.min_score,
-        threads=options.threads,
-        reading=reading_of(options),
+        Classifier, options.model, min_score=options.min_score, threads=options.threads, reading=reading
     ) as classifier:
         for source in options.source:
             try:

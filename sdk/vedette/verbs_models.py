@@ -7,9 +7,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from vedette.model_verbs import add_adopt
+from vedette.text import Bar
 
 __all__ = ["add_models"]
 
@@ -18,14 +19,6 @@ Complain = Callable[[BaseException], None]
 Table = Callable[[Sequence[Sequence[str]]], str]
 
 _COLUMNS = ("name", "version", "where", "task", "input", "bytes", "license")
-
-
-class Bar(Protocol):
-    """A line on the terminal that tells how far something is."""
-
-    def show(self, text: Callable[[], str]) -> None: ...
-
-    def clear(self) -> None: ...
 
 
 def add_models(

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from recognition import faces_at, identified
 from vedette.ops import draw
 from vedette.ops.draw import MIN_TEXT_PX, PALETTE, annotate, color_of, scaled, text_px
 from vedette.types import Detections, Faces
@@ -147,3 +148,29 @@ def test_scaled_scales_boxes_and_landmarks(n):
     assert (half["faces"].landmarks == 2).all()
     assert (half["s"].xyxy == 3).all()
     assert half["s"].xyxy.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("person_id", "options", "text", "color"),
+    [
+        pytest.param(7, {}, "Jose 100%", draw.SURE, id="sure, accents dropped"),
+        pytest.param(7, {"certainty": 0.6}, "Jose 60%", draw.LIKELY, id="likely"),
+        pytest.param(-1, {}, "unknown", draw.UNKNOWN, id="unknown"),
+        pytest.param(-1, {"decided": False}, "?", draw.UNDECIDED, id="too little seen"),
+    ],
+)
+def test_names_are_coloured_by_certainty(person_id, options, text, color, monkeypatch):
+    written = []
+    monkeypatch.setattr(
+        draw, "_write", lambda _canvas, _pen, text, _places, color, _placed: written.append((text, color))
+    )
+    who = identified(faces_at((100, 100)), person_id, name="José", **options)
+    drawn = annotate(grey((320, 240)), {"faces": who})
+    assert written == [(text, color)]
+    assert (drawn == np.array(color)).all(-1).sum() > 100
+
+
+def test_scaled_keeps_names():
+    who = scaled({"faces": identified(faces_at((10, 20)), 7)}, 0.5)["faces"]
+    assert who.identity == ("known",)
+    assert who.xyxy[0].tolist() == [5, 10, 61, 66]

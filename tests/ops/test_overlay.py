@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vedette.answers import Classes, Matte, Poses, Segmentation
 from vedette.ops.draw import PALETTE
 from vedette.ops.overlay import POINT_SCORE, paint
 from vedette.testing import fake_image
-from vedette.types import Classes, Matte, Poses, Segmentation
 
 GREY = fake_image(100, (320, 240))
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recognition import faces_at, identified
 from vedette.sinks.schema import to_json, to_record
-from vedette.types import Detections, ZoneCount, ZoneEvent
+from vedette.types import Detections, Enhancement, ZoneCount, ZoneEvent
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "results.schema.json").read_text())
 KINDS = {
@@ -90,6 +91,23 @@ def test_faces_come_with_landmarks_and_rounded(make_results, make_faces):
     assert {row["label"] for row in rows} == {"face"}
 
 
+def test_who_somebody_is_comes_with_how_sure_that_is(make_results):
+    faces = replace(identified(faces_at((0, 0), (9, 9), (20, 20)), 7, -1, -1, certainty=0.87654, name="Zoë"),
+                    decided=np.array([True, True, False]), similarity=np.float32([0.91234, 0.5, np.nan]))  # fmt: skip
+    record = json.loads(to_json(make_results(found={"faces": faces})))
+    assert breaks(record, SCHEMA) == []
+    assert [row["person"] for row in record["detections"]] == [
+        {"identity": "known", "name": "Zoë", "id": 7, "certainty": 0.8765, "similarity": 0.9123},
+        {"identity": "unknown", "name": None, "id": None, "certainty": 0.8765, "similarity": 0.5},
+        {"identity": "undecided", "name": None, "id": None, "certainty": 0.8765, "similarity": None},
+    ]
+
+
+def test_faces_that_nobody_compared_have_no_person(make_results, make_faces):
+    rows = to_record(make_results(found={"faces": make_faces(2)}))["detections"]
+    assert [row["person"] for row in rows] == [None, None]
+
+
 EVENTS = (
     ZoneEvent("leave", "porch", "objects", 7, "dög", 123_000_000_000, 1.23456),
     ZoneEvent("in", "door", "objects", 8, "cat", 5),
@@ -109,6 +127,20 @@ def test_zones_and_events_are_told_and_keep_the_schema(make_results):
                                    "time_ns": 123_000_000_000, "dwell_s": 1.235}  # fmt: skip
     assert breaks({**record, "events": [{**record["events"][1], "kind": "jump"}]}, SCHEMA)
     assert breaks({**record, "zones": {"door": {"in": -1}}}, SCHEMA)
+
+
+def test_what_was_done_to_the_picture_is_told_and_keeps_the_schema(make_results):
+    results = make_results()
+    done = {
+        "enhance": Enhancement(("light",), 0.5, "reduced", results.frame.image, (21.26, 3.456)),
+        "more": Enhancement((), 0.0, "off", results.frame.image),
+    }
+    record = json.loads(to_json(replace(results, enhanced=done)))
+    assert breaks(record, SCHEMA) == []
+    assert record["enhanced"]["enhance"] == {"state": "reduced", "models": ["light"], "resolution": 0.5,
+                                             "luminance": 21.3, "noise": 3.46}  # fmt: skip
+    assert record["enhanced"]["more"]["luminance"] is None
+    assert breaks({**record, "enhanced": {"enhance": {"state": "broken"}}}, SCHEMA)
 
 
 def test_what_is_predicted_is_flagged(make_results, make_faces):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from vedette.errors import SettingsError, SinkError
-from vedette.settings import load_zones
 from vedette.stages.zone_file import FileZones
+from vedette.zone_settings import load_zones
 
 TEXT = """# the porch of the house
 [zone.porch]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from vedette.errors import SettingsError
-from vedette.settings import LineSettings, ZoneSettings
 from vedette.stages.zones import Zones
 from vedette.testing import fake_image
 from vedette.types import Detections, Frame, Results
+from vedette.zone_settings import LineSettings, ZoneSettings
 
 RATES_HZ = (2, 5, 10, 30)
 WH = (1000, 500)

@@ -24,6 +24,7 @@ SHORT = {"epochs": 2, "steps": 4, "batch": 2, "seed": 1, "rate": 0.01}
 OWN = {
     "classify": {"input": (64, 64), "freeze": 0},
     "detect": {"input": (64, 64), "size": 64},
+    "enhance": {"input": (32, 32), "patch": 32, "width": 0.25, "rounded": True},
     "faces": {"input": (64, 64), "size": 64},
 }
 

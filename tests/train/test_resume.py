@@ -12,12 +12,13 @@ import pytest
 
 import drawn
 import drawn_objects
+import drawn_photos
 import shapes
 from face_run import ENVIRONMENT, needs_tensorflow
 
 pytestmark = [needs_tensorflow, pytest.mark.timeout(1500)]
 TRIAL = Path(__file__).with_name("resume_trial.py")
-TASKS = ("classify", "detect", "faces")
+TASKS = ("classify", "detect", "enhance", "faces")
 
 
 def fit(folder, kill, *tasks):
@@ -42,6 +43,7 @@ def runs(tmp_path_factory):
     data = {
         "classify": shapes.make_shapes(folder / "shapes", train=6, val=4),
         "detect": drawn_objects.make_shapes(folder / "objects", train=12, val=6),
+        "enhance": drawn_photos.make_photos(folder / "photos", train=6, val=2),
         "faces": drawn.make_data(folder / "faces", train=12, val=4),
     }
     words = [f"{task}={data[task]}" for task in TASKS]

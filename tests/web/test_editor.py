@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from vedette.settings import load_zones
 from vedette.stages.zone_file import FileZones
 from vedette.web.dashboard import Dashboard
+from vedette.zone_settings import load_zones
 from web import scene
 from web.scene import make_results
 
@@ -125,6 +125,25 @@ def test_the_first_zone_is_drawn_where_there_is_no_file(editor: Editor, dashboar
     editor.click(*corners, corners[0])
     editor.save()
     assert flat(*corners) == editor.points("zone 1")
+
+
+def test_the_first_zone_of_all_is_drawn(browser: Any, dashboard: Dashboard, path: Path) -> None:
+    path.write_text("[zone]\n")
+    dashboard.zones = FileZones(path)
+    dashboard.write(make_results(0, size_wh=(640, 360)))
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    editor = Editor(context, dashboard, path).open()
+    editor.page.click("#add-zone")
+    corners = ((0.1, 0.1), (0.5, 0.1), (0.5, 0.3))
+    editor.click(*corners, corners[0])
+    editor.save()
+    assert (
+        [rule.name for rule in load_zones(path)]
+        == [rule.name for rule in dashboard.zones.rules]
+        == ["zone 1"]
+    )
+    assert editor.complaints == []
+    context.close()
 
 
 def test_a_line_is_drawn_and_turned(editor: Editor) -> None:

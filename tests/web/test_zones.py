@@ -12,13 +12,13 @@ import pytest
 
 from vedette import app
 from vedette.errors import SettingsError
-from vedette.settings import load_zones
 from vedette.stages.detect import Detect
 from vedette.stages.zone_file import FileZones
 from vedette.testing import FakeSource
 from vedette.types import Detections, ModelInfo
 from vedette.web import zones as module
 from vedette.web.dashboard import Dashboard
+from vedette.zone_settings import load_zones
 from web.scene import TOKEN, get
 
 TEXT = "[zone.porch]\npoints = [[0.1, 0.6], [0.5, 0.6], [0.5, 1.0]]\n"

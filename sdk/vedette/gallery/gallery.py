@@ -63,7 +63,7 @@ class Gallery(Closing):
         timeout_s: float = 5.0,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.path, self.model, self._now_ns = path, model, now_ns
+        self.path, self.model, self._now_ns, self._timeout_s = path, model, now_ns, timeout_s
         self._lock = threading.RLock()
         self._index, self._names = Index(model.size), dict[int, str]()
         self._calibration: Calibration | None = None
@@ -83,6 +83,16 @@ class Gallery(Closing):
         """Close the file."""
         with self._lock:
             self._store.close()
+
+    def reopen(self) -> Gallery:
+        """Return another connection to the same file: who waits for the disk there holds up nobody here. Close both.
+
+        Raises:
+            GalleryError: as when it was opened.
+        """
+        with self._lock:
+            key = self._rows.key
+        return Gallery(self.path, key=key, model=self.model, timeout_s=self._timeout_s, now_ns=self._now_ns)
 
     # people
 
@@ -337,8 +347,8 @@ class Gallery(Closing):
             raise GalleryError(
                 f"the gallery {self.path} was made with model {sha256[:12]} ({size} numbers a face), not with "
                 f"{self.model.sha256[:12]} ({self.model.size}); their embeddings cannot be compared. Use that "
-                "model, or call reenrol(), which makes the gallery anew from kept pictures; where none were kept, "
-                "enrol people again."
+                "model, or make the gallery anew from kept pictures: `vedette faces reenroll`, or reenrol() in Python; "
+                "where none were kept, enrol people again."
             )
 
     def _calibration_inputs(

@@ -81,7 +81,7 @@ def _replace_all(
     if lost and not drop:
         raise GalleryError(
             f"{lost} templates have no kept picture, or none with a face, and would be lost; nothing was changed. "
-            "Pass drop_without_picture=True to go on without them, then enrol those people again."
+            "Pass --drop (drop_without_picture=True) to go on without them, then enrol those people again."
         )
     rows.clear_for(model)
     kept = {person_id: templates for person_id, templates in renewed.items() if templates}

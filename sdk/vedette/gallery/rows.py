@@ -48,10 +48,14 @@ class Rows:
         db: the connection; its tables are up to date.
         key: what the gallery is, or shall be, sealed with.
         label: what messages call the gallery.
+
+    Attributes:
+        key: as given.
     """
 
     def __init__(self, db: sqlite3.Connection, key: KeyOrNone, label: str) -> None:
-        self._db, self._label, self._key = db, label, key
+        self.key = key
+        self._db, self._label = db, label
         self._sealer: Sealer | None = None
 
     # the gallery itself
@@ -61,10 +65,10 @@ class Rows:
         if self._db.execute("SELECT 1 FROM gallery").fetchone():
             return
         uid = secrets.token_bytes(16)
-        sealer = make_sealer(self._key, uid)
+        sealer = make_sealer(self.key, uid)
         row = (
             uid,
-            int(self._key is not UNENCRYPTED),
+            int(self.key is not UNENCRYPTED),
             sealer.seal(_CHECK, b"check"),
             model.sha256,
             model.size,
@@ -84,14 +88,14 @@ class Rows:
         if row is None:
             raise GalleryError(f"{self._label} is not complete; remove it and enrol again")
         uid, encrypted, check = row
-        if encrypted and self._key is UNENCRYPTED:
+        if encrypted and self.key is UNENCRYPTED:
             raise GalleryKeyError(f"{self._label} is encrypted: give its key")
-        if not encrypted and self._key is not UNENCRYPTED:
+        if not encrypted and self.key is not UNENCRYPTED:
             raise GalleryKeyError(
                 f"{self._label} is not encrypted, yet a key was given. If it was meant to be, somebody has replaced "
                 "it; if not, open it with UNENCRYPTED and call rekey() with the key."
             )
-        sealer = make_sealer(self._key, uid)
+        sealer = make_sealer(self.key, uid)
         try:
             right = sealer.open(check, b"check") == _CHECK
         except GalleryError:
@@ -194,7 +198,7 @@ class Rows:
             raise GalleryError(f"{self._label} holds templates of another model; remove it and enrol again")
         matrix = np.frombuffer(b"".join(found), "<f4").reshape(-1, size)
         ids, owners = (np.fromiter((row[k] for row in rows), np.int64, len(rows)) for k in (0, 1))
-        if self._key is UNENCRYPTED:  # nothing else vouches for the values then
+        if self.key is UNENCRYPTED:  # nothing else vouches for the values then
             check_embeddings(matrix, size)
         return ids, owners, matrix.astype(np.float32, copy=False)
 

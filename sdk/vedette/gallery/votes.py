@@ -44,11 +44,15 @@ class VoteRules:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a track is: `person_id` None and `name` "" when unknown; `share` of the evidence for that, 0..1."""
+    """Who a track is: `person_id` None and `name` "" when unknown; `share` of the evidence for that, 0..1.
+
+    `decided` is False while there is too little evidence for "unknown" too.
+    """
 
     person_id: int | None = None
     name: str = ""
     share: float = 0.0
+    decided: bool = False
 
 
 @dataclass(slots=True)
@@ -87,12 +91,12 @@ class IdentityVotes:
         if who is not None:
             track.names[who] = decision.name
         track.named = self._judge(track)
-        return _identity(track)
+        return self._identity(track)
 
     def identity(self, track_id: Hashable) -> Identity:
         """Return who a track is by the votes so far; unknown for one that never voted."""
         track = self._tracks.get(track_id)
-        return Identity() if track is None else _identity(track)
+        return Identity() if track is None else self._identity(track)
 
     def end(self, track_id: Hashable) -> None:
         """Forget a track that is over."""
@@ -125,10 +129,11 @@ class IdentityVotes:
         kept = track.evidence.get(track.named, 0.0) / total if track.named is not None else 0.0
         return track.named if kept >= self._rules.leave_share else None
 
-
-def _identity(track: _Track) -> Identity:
-    total = sum(track.evidence.values())
-    share = track.evidence.get(track.named, 0.0) / total if total > 0 else 0.0
-    if track.named is None:
-        return Identity(share=share)
-    return Identity(track.named, track.names[track.named], share)
+    def _identity(self, track: _Track) -> Identity:
+        total = sum(track.evidence.values())
+        share = track.evidence.get(track.named, 0.0) / total if total > 0 else 0.0
+        if track.named is None:
+            strange = track.evidence.get(None, 0.0)
+            decided = strange >= self._rules.min_evidence_s and share >= self._rules.enter_share
+            return Identity(share=share, decided=decided)
+        return Identity(track.named, track.names[track.named], share, decided=True)

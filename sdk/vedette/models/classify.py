@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from vedette.answers import Classes
 from vedette.contract import ModelFile
 from vedette.heads import classify
 from vedette.models.task import PictureModel, parameter, refuse_output
-from vedette.types import Classes, Engine, Image
+from vedette.types import Engine, Image
 
 __all__ = ["Classes", "Classifier"]
 

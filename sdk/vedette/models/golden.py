@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from vedette.contract import ModelFile
 from vedette.models.classify import Classifier
+from vedette.models.curves import CurveEnhancer
 from vedette.models.detect import Detector
 from vedette.models.embed import Embedder
 from vedette.models.face import FaceDetector
@@ -34,7 +35,7 @@ class Replayer(Protocol):
         ...
 
 
-TASKS = (FaceDetector, Detector, Classifier, Segmenter, PoseEstimator, ImageToImage, Embedder)
+TASKS = (FaceDetector, Detector, Classifier, Segmenter, PoseEstimator, ImageToImage, CurveEnhancer, Embedder)
 """All models that read a head."""
 
 HEADS: Mapping[str, Callable[[Engine, ModelFile], Replayer]] = {

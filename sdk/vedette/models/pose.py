@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from vedette.answers import BODY_POINTS, Poses
 from vedette.contract import ModelFile
 from vedette.heads import movenet
 from vedette.models.task import PictureModel, refuse_output
-from vedette.types import BODY_POINTS, Engine, Image, Poses
+from vedette.types import Engine, Image
 
 __all__ = ["PoseEstimator"]
 

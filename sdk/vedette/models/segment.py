@@ -6,12 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from vedette.answers import Matte, Segmentation
 from vedette.contract import ModelFile
 from vedette.errors import ModelError
 from vedette.heads import matting, segment
 from vedette.models.task import PictureModel, parameter, refuse_output
 from vedette.ops.images import map_to_picture
-from vedette.types import Engine, Image, Matte, Segmentation
+from vedette.types import Engine, Image
 
 __all__ = ["Segmenter"]
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.types import Detections, Faces, Image, ZoneCount
+from vedette.types import Detections, Faces, IdentifiedFaces, Image, ZoneCount
 
 __all__ = ["MIN_TEXT_PX", "PALETTE", "annotate", "color_of", "scaled", "text_px"]
 
@@ -28,6 +28,12 @@ PALETTE = (
     (240, 228, 66), (86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0), (0, 114, 178),
 )  # fmt: skip
 """RGB; yellow, sky blue, orange, green, purple, vermilion, blue."""
+
+SURE, LIKELY, UNKNOWN, UNDECIDED = PALETTE[3], PALETTE[0], PALETTE[5], (204, 204, 204)
+"""Of identified faces: green, yellow, vermilion, grey."""
+
+SURE_FROM = 0.8
+"""Certainty from which a name is drawn as sure; below, part of the evidence speaks for others."""
 
 _RIM = (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -61,6 +67,16 @@ def color_of(stage_index: int, class_id: int) -> _Color:
     return PALETTE[(3 * stage_index + class_id) % len(PALETTE)]
 
 
+def _color(stage_index: int, one: Detections, k: int) -> _Color:
+    """Return the colour of a row; of an identified face by how certain it is who that is."""
+    if not isinstance(one, IdentifiedFaces):
+        return color_of(stage_index, int(one.class_id[k]))
+    identity = one.identity[k]
+    if identity == "known":
+        return SURE if one.certainty[k] >= SURE_FROM else LIKELY
+    return UNKNOWN if identity == "unknown" else UNDECIDED
+
+
 def scaled(found: Mapping[str, Detections], factor: float) -> dict[str, Detections]:
     """Return `found` for the same picture resized by `factor`."""
     by = np.float32(factor)
@@ -77,6 +93,9 @@ def annotate(
 ) -> Image:
     """Return a new picture: `image` with what was `found` drawn on it, predicted boxes dashed.
 
+    Identified faces are green where a name is sure, yellow where it is likely, vermilion where they are unknown, and
+    grey where too little was seen.
+
     A label that would hide another one is left out (its box is drawn); so is one that is larger than the picture.
 
     Args:
@@ -87,7 +106,7 @@ def annotate(
     """
     canvas: Image = np.array(image, np.uint8, order="C")
     pen = _pen(canvas.shape[1], canvas.shape[0])
-    marks = [(one, k, color_of(stage, int(one.class_id[k]))) for stage, one in enumerate(found.values())
+    marks = [(one, k, _color(stage, one, k)) for stage, one in enumerate(found.values())
              for k in range(len(one))]  # fmt: skip
     for k, zone in enumerate(zones):
         _outline_zone(canvas, pen, zone, _zone_color(k))
@@ -133,7 +152,17 @@ def _plain(text: str) -> str:
 def _caption(one: Detections, k: int) -> str:
     class_id, track = int(one.class_id[k]), int(one.track_id[k])
     label = one.labels[class_id] if 0 <= class_id < len(one.labels) else str(class_id)
-    return _plain(f"{label} {one.score[k]:.2f}" + (f" #{track}" if track >= 0 else ""))
+    text = _identity(one, k) if isinstance(one, IdentifiedFaces) else f"{label} {one.score[k]:.2f}"
+    return _plain(text + (f" #{track}" if track >= 0 else ""))
+
+
+def _identity(one: IdentifiedFaces, k: int) -> str:
+    identity = one.identity[k]
+    return (
+        f"{one.person[k]} {one.certainty[k]:.0%}"
+        if identity == "known"
+        else identity.replace("undecided", "?")
+    )
 
 
 def _corners(xyxy: Sequence[float] | np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> _Box:

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette.answers import Classes, Matte, Poses, Segmentation
 from vedette.ops.draw import PALETTE, annotate, text_px
-from vedette.types import Classes, Image, Matte, Poses, Segmentation
+from vedette.types import Image
 
 __all__ = ["POINT_SCORE", "paint"]
 
@@ -20,7 +21,7 @@ LIMBS = (
     (0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12), (11, 12), (11, 13),
     (13, 15), (12, 14), (14, 16),
 )  # fmt: skip
-"""Pairs of `vedette.types.BODY_POINTS` that are joined."""
+"""Pairs of `vedette.answers.BODY_POINTS` that are joined."""
 
 _BACKGROUNDS = frozenset({"background", "__background__", "???", "bg"})
 _GREY = 114

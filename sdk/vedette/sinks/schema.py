@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.types import Detections, Faces, ModelInfo, Results, ZoneEvent
+from vedette.types import Detections, Enhancement, Faces, IdentifiedFaces, ModelInfo, Results, ZoneEvent
 
 __all__ = ["SCHEMA_VERSION", "to_json", "to_record"]
 
@@ -43,6 +43,7 @@ def to_record(results: Results) -> dict[str, Any]:
         "detections": _detections(results.found),
         "zones": {zone.name: dict(zone.counts) for zone in results.zones},
         "events": [_event(event) for event in results.events],
+        "enhanced": {stage: _enhancement(one) for stage, one in results.enhanced.items()},
     }
 
 
@@ -73,8 +74,9 @@ def _detections(found: Mapping[str, Detections]) -> list[dict[str, Any]]:
 
 def _rows(stage: str, one: Detections) -> list[dict[str, Any]]:
     landmarks = _rounded(one.landmarks, 10) if isinstance(one, Faces) else [[]] * len(one)
+    person = _people(one) if isinstance(one, IdentifiedFaces) else [None] * len(one)
     columns = zip(one.names, one.class_id.tolist(), _rounded(one.score, 10_000), _rounded(one.xyxy, 10), landmarks,
-                  one.track_id.tolist(), one.predicted.tolist(), strict=True)  # fmt: skip
+                  one.track_id.tolist(), one.predicted.tolist(), person, strict=True)  # fmt: skip
     return [
         {
             "stage": stage,
@@ -85,13 +87,40 @@ def _rows(stage: str, one: Detections) -> list[dict[str, Any]]:
             "landmarks": points,
             "track_id": track_id if track_id >= 0 else None,
             "predicted": predicted,
+            "person": who,
         }
-        for label, class_id, score, box, points, track_id, predicted in columns
+        for label, class_id, score, box, points, track_id, predicted, who in columns
+    ]
+
+
+def _people(one: IdentifiedFaces) -> list[dict[str, Any]]:
+    columns = zip(one.identity, one.person.tolist(), one.person_id.tolist(), _rounded(one.certainty, 10_000),
+                  _rounded(one.similarity, 10_000), strict=True)  # fmt: skip
+    return [
+        {
+            "identity": identity,
+            "name": name or None,
+            "id": person_id if person_id >= 0 else None,
+            "certainty": certainty,
+            "similarity": similarity,
+        }
+        for identity, name, person_id, certainty, similarity in columns
     ]
 
 
 def _event(event: ZoneEvent) -> dict[str, Any]:
     return {**asdict(event), "dwell_s": round(event.dwell_s, 3)}
+
+
+def _enhancement(one: Enhancement) -> dict[str, Any]:
+    luminance, noise = one.levels or (None, None)
+    return {
+        "state": one.state,
+        "models": list(one.models),
+        "resolution": one.resolution,
+        "luminance": None if luminance is None else round(luminance, 1),
+        "noise": None if noise is None else round(noise, 2),
+    }
 
 
 def _rounded(values: NDArray[np.float32], steps: int) -> list[Any]:

@@ -8,9 +8,11 @@ import struct
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vedette.errors import SourceError
 from vedette.sources.capture import is_text, to_rgb
@@ -21,10 +23,14 @@ __all__ = [
     "EXTENSIONS",
     "ImageFiles",
     "decode_image",
+    "decode_with",
     "find_images",
     "looks_like_image",
     "open_images",
+    "orientation",
+    "read_bytes",
     "read_image",
+    "turned",
 ]
 
 EXTENSIONS = frozenset(
@@ -179,6 +185,15 @@ def read_image(path: str | Path) -> Image:
     Raises:
         SourceError: it is missing, not readable, not a picture, cut off, or larger than `MAX_PIXELS` or `MAX_SIDE`.
     """
+    return decode_image(read_bytes(path), label=str(path))
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the file of a picture, whole.
+
+    Raises:
+        SourceError: it is missing, not readable, or larger than `MAX_FILE_BYTES`.
+    """
     file = Path(path).expanduser()
     if not file.exists():
         raise SourceError(f"there is no file {path}; check the path.")
@@ -189,12 +204,11 @@ def read_image(path: str | Path) -> Image:
             raise SourceError(
                 f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB, the limit for a picture's file."
             )
-        data = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise SourceError(
             f"{path} cannot be read: {error.strerror}; check its permissions and the disk."
         ) from error
-    return decode_image(data, label=str(path))
 
 
 def decode_image(data: bytes, *, label: str) -> Image:
@@ -203,6 +217,19 @@ def decode_image(data: bytes, *, label: str) -> Image:
     Raises:
         SourceError: it is not a picture, cut off, or larger than `MAX_PIXELS` or `MAX_SIDE`.
     """
+    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    # OpenCV turns WebP from 4.11 on only, so that it is done here for all.
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if webp else 0)
+    picture = to_rgb(decode_with(data, flags, label=label).astype(np.uint8, copy=False))
+    return turned(picture, _webp_orientation(data)) if webp else picture
+
+
+def decode_with(data: bytes, flags: int, *, label: str) -> NDArray[Any]:
+    """Return what OpenCV decodes from the bytes of a file with its own `flags`, blue first, checked.
+
+    Raises:
+        SourceError: as `decode_image`.
+    """
     if not data:
         raise SourceError(f"{label} is empty (0 bytes); copy or take the picture again.")
     _check_size(label, _declared_size(data))
@@ -210,9 +237,6 @@ def decode_image(data: bytes, *, label: str) -> Image:
         raise SourceError(
             f"{label} is a JPEG that is cut off ({len(data)} bytes); copy or take the picture again."
         )
-    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-    # OpenCV turns WebP from 4.11 on only, so that it is done here for all.
-    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if webp else 0)
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, MemoryError) as error:
@@ -222,8 +246,7 @@ def decode_image(data: bytes, *, label: str) -> Image:
     if bgr is None or data[4:12] in (b"ftypavif", b"ftypavis"):
         raise SourceError(f"{label} is not a picture, is damaged, or is of another kind: {_KINDS}.")
     _check_size(label, (bgr.shape[1], bgr.shape[0]))  # of the kinds whose header is not read here
-    picture = to_rgb(bgr.astype(np.uint8, copy=False))
-    return _turn(picture, _webp_orientation(data)) if webp else picture
+    return bgr
 
 
 def _check_size(label: str, size_wh: tuple[int, int] | None) -> None:
@@ -293,6 +316,27 @@ def _jpeg_is_whole(data: bytes) -> bool:
     return bool(scans) and data.find(b"\xff\xd9", scans[0]) >= 0
 
 
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation, 1..8, that a JPEG, PNG or WebP carries; 1 where it has none, and of other kinds.
+
+    Sources: Exif 2.3, 4.7.2 (APP1 of JPEG); PNG extensions 1.5, 3.7 (eXIf).
+    """
+    if data[:4] == b"RIFF":
+        return _webp_orientation(data)
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        at = 8
+        while at + 8 <= len(data):
+            size = int.from_bytes(data[at : at + 4], "big")
+            if data[at + 4 : at + 8] == b"eXIf":
+                return _exif_orientation(data[at + 8 : at + 8 + size])
+            at += 12 + size
+    for marker, start in _jpeg_segments(data):
+        if marker == 0xE1 and data[start + 2 : start + 8] == b"Exif\0\0":
+            size = int.from_bytes(data[start : start + 2], "big")
+            return _exif_orientation(data[start + 8 : start + size])
+    return 1
+
+
 def _webp_orientation(data: bytes) -> int:
     """Return the EXIF orientation, 1..8, of a WebP; 1 where it has none."""
     at = 12
@@ -327,10 +371,10 @@ def _tiff_tag(data: bytes, wanted: int) -> int | None:
     return None
 
 
-def _turn(image: Image, orientation: int) -> Image:
+def turned(image: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Return the picture upright; 5..8 swap width and height (Exif 2.3, table 6)."""
     if orientation >= 5:
-        image = image.transpose(1, 0, 2)
+        image = image.swapaxes(0, 1)
     across = orientation in (2, 3, 6, 7)
     down = orientation in (3, 4, 7, 8)
     return np.ascontiguousarray(image[:: -1 if down else 1, :: -1 if across else 1])

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vedette.errors import SettingsError, SinkError, unknown_name
-from vedette.settings import LineSettings, dump_zones, load_zones, parse_zones, zone_tables
 from vedette.sinks.files import check_folder, write_atomic
 from vedette.stages.zones import Zones, check_shapes
+from vedette.zone_settings import LineSettings, dump_zones, load_zones, parse_zones, zone_tables
 
 __all__ = ["FileZones"]
 
@@ -24,7 +24,7 @@ class FileZones(Zones):
     """The stage `Zones` of a file. `describe` and `save` may be called from any thread while it runs.
 
     Args:
-        path: the file, see `vedette.settings.load_zones`.
+        path: the file, see `vedette.zone_settings.load_zones`.
         labels: those that the run's detectors know; any will do where there are none.
         begin: begin without zones where the folder is there and the file is not; the first `save` makes it.
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from vedette.errors import SettingsError
 from vedette.ops import zones as geometry
-from vedette.settings import LineSettings, ZoneSettings
 from vedette.types import Closing, Results, ZoneCount, ZoneEvent
+from vedette.zone_settings import LineSettings, ZoneSettings
 
 __all__ = ["Zones", "check_shapes"]
 
@@ -192,7 +192,7 @@ class Zones(Closing):
     Only what has a number counts, so a stage that tracks comes before it.
 
     Args:
-        rules: the zones and lines, see `vedette.settings.load_zones`.
+        rules: the zones and lines, see `vedette.zone_settings.load_zones`.
 
     Raises:
         SettingsError: the edges of a zone cross each other.

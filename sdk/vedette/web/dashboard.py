@@ -14,12 +14,14 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from vedette.board import Board, read_board
 from vedette.errors import MissingDependencyError, SettingsError, SinkError, unknown_name
+from vedette.stages.recognize import Recognize
 from vedette.stages.zone_file import FileZones
 from vedette.stats import Stats
 from vedette.types import Closing, Results
 from vedette.web.access import make_access
 from vedette.web.feed import Feed
 from vedette.web.figures import figures
+from vedette.web.people import People
 from vedette.web.pictures import Pictures
 
 if TYPE_CHECKING:
@@ -82,9 +84,11 @@ class Dashboard(Closing):
         self.name = "dashboard"
         self._stats, self._pictures = Stats(), Pictures(max_px=MAX_PX, quality=quality)
         self.zones: FileZones | None = None
+        self._people: People | None = None
         self._board, self._board_s = Board(), -_BOARD_EVERY_S
         self._limit, self._closed = max_viewers, False
         self._made_up = token == "auto"
+        self._allowed_hosts = allowed_hosts
         listener = thread.bind(host, port)
         self.address: tuple[str, int] = host or "0.0.0.0", listener.getsockname()[1]
         self._access = make_access(host, self.address[1], token=token, allowed_hosts=allowed_hosts)
@@ -113,6 +117,27 @@ class Dashboard(Closing):
         """How many watch the picture now."""
         return len(self._feed)
 
+    def show_people(self, stage: Recognize, *, private: bool = False) -> None:
+        """Show who `stage` sees, on a page where people are enrolled and erased; all is behind the token from now on.
+
+        Where none was needed so far, one is made up (see `url`), and who watches is sent home to come back with it.
+
+        Args:
+            stage: of the run.
+            private: whether faces are blurred in the picture; then no kept picture of anybody is shown either.
+
+        Raises:
+            GalleryError: its gallery cannot be opened once more.
+        """
+        people = People(stage, private=private)
+        if self._access.token is None:
+            self._made_up = True
+            self._access = make_access(*self.address, token="auto", allowed_hosts=self._allowed_hosts)
+            self._feed.send_home()
+        if self._people is not None:
+            self._people.close()
+        self._people = people
+
     def write(self, results: Results) -> None:
         """Show `results` to those who watch. Waits for none of them.
 
@@ -139,7 +164,10 @@ class Dashboard(Closing):
             return
         self._closed = True
         self._feed.close()
-        if not self._server.stop():
+        stopped = self._server.stop()
+        if self._people is not None:
+            self._people.close()
+        if not stopped:
             raise SinkError("the dashboard's server did not stop within 3 s; it ends with this process.")
 
     def _make_app(self, loop: asyncio.AbstractEventLoop) -> ASGIApp:
@@ -147,7 +175,12 @@ class Dashboard(Closing):
 
         self._feed = Feed(loop, limit=self._limit)
         return make_server_app(
-            self._pictures, self._feed, figures=self._figures, zones=lambda: self.zones, access=self._access
+            self._pictures,
+            self._feed,
+            figures=self._figures,
+            zones=lambda: self.zones,
+            people=lambda: self._people,
+            access=lambda: self._access,
         )
 
     def _figures(self) -> dict[str, Any]:
@@ -156,9 +189,10 @@ class Dashboard(Closing):
             self._board, self._board_s = read_board(), now_ns / 1e9
         results, written_ns = newest or (None, now_ns)
         waited_s = (now_ns - written_ns) / 1e9
-        return figures(
+        told = figures(
             self._stats.snapshot(now_ns), results, self._board, waited_s=waited_s, viewers=self.viewers
         )
+        return {**told, "people": self._people is not None}
 
 
 def open_dashboard(uri: str) -> Dashboard:

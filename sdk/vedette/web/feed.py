@@ -121,12 +121,19 @@ class Feed:
         self._viewers.discard(viewer)
         self._count()
 
+    def send_home(self) -> None:
+        """End what everybody watches; they may join again. From any thread."""
+        self._call(self._send_home)
+
     def close(self) -> None:
-        """Send everybody home. From any thread."""
+        """Send everybody home for good. From any thread."""
         self._call(self._close)
 
     def _close(self) -> None:
         self._closed = True
+        self._send_home()
+
+    def _send_home(self) -> None:
         for viewer in self._viewers:
             viewer.close()
 

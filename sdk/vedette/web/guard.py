@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vedette.errors import SettingsError
 from vedette.web.access import Access, Attempts, cookies, is_own_origin
+from vedette.web.bodies import read_body
 from vedette.web.static import page
 
 __all__ = ["Guard"]
 
 PUBLIC = frozenset({"/login", "/login.js", "/theme.js", "/style.css", "/icon.svg"})
 """What the login page needs; nothing secret."""
+
+PAGES = ("/", "/people")
+"""Where a browser that is not logged in gets the login page."""
 
 _HEADERS = (
     (b"content-security-policy", b"default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -35,12 +41,16 @@ class Guard:
 
     Args:
         app: the dashboard.
-        access: the rules.
+        access: gives the rules; they may become stricter while it serves.
         attempts: counts the wrong tokens.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, attempts: Attempts) -> None:
-        self._app, self._access, self._attempts = app, access, attempts
+    def __init__(self, app: ASGIApp, access: Callable[[], Access], attempts: Attempts) -> None:
+        self._app, self._rules, self._attempts = app, access, attempts
+
+    @property
+    def _access(self) -> Access:
+        return self._rules()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; nothing but HTTP is served."""
@@ -119,7 +129,7 @@ class Guard:
         return answer
 
     def _ask(self, request: Request) -> Response:
-        if request.url.path == "/" and request.method in ("GET", "HEAD"):
+        if request.url.path in PAGES and request.method in ("GET", "HEAD"):
             return page("login.html", status=401)
         return _error(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
 
@@ -140,12 +150,10 @@ def _address(request: Request) -> str:
 
 async def _body(request: Request) -> str:
     """Return the text that was posted; nothing when it is longer than any token."""
-    data = b""
-    async for part in request.stream():
-        data += part
-        if len(data) > _MAX_TOKEN:
-            return ""
-    return data.decode("utf-8", errors="replace").strip()
+    try:
+        return (await read_body(request, _MAX_TOKEN)).decode("utf-8", errors="replace").strip()
+    except SettingsError:
+        return ""
 
 
 def _hardened(send: Send) -> Send:

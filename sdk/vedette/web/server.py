@@ -19,12 +19,15 @@ from vedette.stages.zone_file import FileZones
 from vedette.web.access import Access, Attempts
 from vedette.web.feed import Feed, FeedFull, Picture, Viewer
 from vedette.web.guard import Guard
+from vedette.web.people import People
+from vedette.web.people_routes import make_people_routes
 from vedette.web.pictures import Pictures
 from vedette.web.static import FILES, page
 from vedette.web.zones import make_zone_route
 
 __all__ = ["make_server_app"]
 
+_PAGES = {"": "index.html", "people": "people.html"}
 _BOUNDARY = b"--frame\r\n"
 _STREAM_TYPE = "multipart/x-mixed-replace; boundary=frame"
 
@@ -35,9 +38,10 @@ def make_server_app(
     *,
     figures: Callable[[], dict[str, Any]],
     zones: Callable[[], FileZones | None],
-    access: Access,
+    people: Callable[[], People | None],
+    access: Callable[[], Access],
 ) -> ASGIApp:
-    """Return the ASGI application that shows `pictures`, `figures` and `zones` to whom `access` lets in."""
+    """Return the ASGI application that shows `pictures`, `figures`, `zones` and `people` to whom `access` lets in."""
 
     async def stream(request: Request) -> Any:
         try:
@@ -60,12 +64,13 @@ def make_server_app(
         return JSONResponse(figures())
 
     def file(request: Request) -> Response:
-        return page(request.url.path.removeprefix("/") or "index.html")
+        name = request.url.path.removeprefix("/")
+        return page(_PAGES.get(name, name))
 
-    names = ["", *(name for name in FILES if not name.endswith(".html"))]
+    names = [*_PAGES, *(name for name in FILES if not name.endswith(".html"))]
     routes = [Route(f"/{name}", file) for name in names]
     routes += [Route("/stream.mjpg", stream), Route("/snapshot.jpg", snapshot), Route("/api/stats", stats)]
-    routes.append(make_zone_route(zones))
+    routes += [make_zone_route(zones), *make_people_routes(people)]
     app = Starlette(routes=routes, exception_handlers={VedetteError: _failed})
     return Guard(app, access, Attempts())
 

@@ -11,12 +11,15 @@ __all__ = ["FILES", "page"]
 
 FILES = {
     "index.html": "text/html; charset=utf-8",
+    "people.html": "text/html; charset=utf-8",
     "login.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
+    "people.css": "text/css; charset=utf-8",
     "theme.js": "text/javascript; charset=utf-8",
     "stream.js": "text/javascript; charset=utf-8",
     "figures.js": "text/javascript; charset=utf-8",
     "zones.js": "text/javascript; charset=utf-8",
+    "people.js": "text/javascript; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
     "login.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",

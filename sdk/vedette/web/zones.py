@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from starlette.routing import Route
 
 from vedette.errors import SettingsError
 from vedette.stages.zone_file import FileZones
+from vedette.web.bodies import read_json
 
 __all__ = ["make_zone_route"]
 
@@ -34,7 +34,7 @@ def make_zone_route(zones: Callable[[], FileZones | None]) -> Route:
             return JSONResponse({"error": _NONE}, 404)
         if request.method == "PUT":
             try:
-                tables, version = _parse(await _body(request))
+                tables, version = _parse(await read_json(request, MOST_BYTES))
                 await run_in_threadpool(file.save, tables, version)
             except SettingsError as error:
                 return JSONResponse({"error": str(error)}, 422)
@@ -43,25 +43,12 @@ def make_zone_route(zones: Callable[[], FileZones | None]) -> Route:
     return Route("/api/zones", answer, methods=["GET", "PUT"])
 
 
-async def _body(request: Request) -> bytes:
-    data = b""
-    async for part in request.stream():
-        data += part
-        if len(data) > MOST_BYTES:
-            raise SettingsError(f"that is too much: more than {MOST_BYTES} bytes of zones.")
-    return data
-
-
-def _parse(body: bytes) -> tuple[dict[str, Any], str]:
+def _parse(given: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the tables and the version that were sent.
 
     Raises:
         SettingsError: something else was.
     """
-    try:
-        given = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise SettingsError("that is no JSON.") from error
-    if not isinstance(given, dict) or not isinstance(given.get("zones"), dict):
+    if not isinstance(given.get("zones"), dict):
         raise SettingsError('send {"version": "...", "zones": {"zone": {...}, "line": {...}}}.')
     return given["zones"], str(given.get("version"))

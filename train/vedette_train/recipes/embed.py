@@ -51,7 +51,7 @@ class Settings(FitSettings):
     hardness: float = option(0.7, "share of examples that are made hard to recognise")
     together: float = option(0.3, "how far a photo's place is moved to its person's mean")
     relation: float = option(0.2, "weight of the cosines within a batch")
-    margin: float = option(0.05, "weight of telling identities apart")
+    margin: float = option(0.4, "weight of telling identities apart")
     arc_margin: float = option(0.1, "ArcFace's margin, radians")
     cos_margin: float = option(0.0, "CosFace's margin, of the cosine")
     checked: int = option(160, "people of val looked at after each epoch")

@@ -1,7 +1,7 @@
 // The page: two loops, one for the picture and one for the figures; both come back by themselves.
 
 import { show as showFigures } from "./figures.js";
-import { pictures, Refused } from "./stream.js";
+import { draw, pictures, Refused } from "./stream.js";
 import { toggleEditor } from "./zones.js";
 
 const $ = (id) => document.getElementById(id);
@@ -25,17 +25,6 @@ let stream = null; // aborts the picture's answer
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 const drawn = () => (state.boxes && !state.editing ? 1 : 0);
 const watching = () => !state.paused && !document.hidden;
-
-async function draw(jpeg) {
-  const bitmap = await createImageBitmap(jpeg);
-  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
-    canvas.dispatchEvent(new Event("resize"));
-  }
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  bitmap.close();
-}
 
 /** Run `task` for ever; after an error wait longer and longer, and say so. */
 async function forever(name, task) {
@@ -64,7 +53,7 @@ async function pictureTask(well) {
   try {
     for await (const picture of pictures(`/stream.mjpg?boxes=${drawn()}`, mine.signal)) {
       if (mine.signal.aborted) return;
-      await draw(picture.jpeg);
+      await draw(canvas, picture.jpeg);
       well();
       state.index = picture.index;
       state.newAt = performance.now() - picture.waitedMs;
@@ -148,7 +137,7 @@ async function holdWhole() {
   try {
     const whole = await fetchSnapshot();
     if (!state.paused) return;
-    await draw(whole.jpeg);
+    await draw(canvas, whole.jpeg);
     state.held = whole;
     canvas.dataset.index = whole.index;
   } catch { /* what is shown stays */ }

@@ -16,6 +16,7 @@ const total = (counts) => Object.values(counts).reduce((sum, count) => sum + cou
 
 export function show(figures) {
   const { frame, age_ms: age, board } = figures;
+  $("pages").hidden = !figures.people;
   $("source").textContent = frame ? frame.source : "";
   document.title = frame ? `${frame.source} – Vedette` : "Vedette";
   $("fps").textContent = figures.frames ? digits(figures.fps) : "–";

@@ -3,7 +3,7 @@ const field = document.getElementById("token");
 const answer = document.getElementById("answer");
 
 // Somebody who followed a link from elsewhere is logged in, but was not recognised: strict cookies stay at home then.
-fetch("/api/stats").then((reply) => { if (reply.ok) location.replace("/"); }, () => {});
+fetch("/api/stats").then((reply) => { if (reply.ok) location.replace(location.pathname); }, () => {});
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -16,7 +16,7 @@ form.addEventListener("submit", async (event) => {
     return;
   }
   if (reply.ok) {
-    location.replace("/");
+    location.replace(location.pathname);
     return;
   }
   answer.textContent = reply.status === 429 ? (await reply.json()).error : "That is not the token.";

@@ -29,6 +29,18 @@ export async function* pictures(url, signal) {
   }
 }
 
+/** Show `jpeg` on `canvas`, which takes on its size. */
+export async function draw(canvas, jpeg) {
+  const bitmap = await createImageBitmap(jpeg);
+  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+    canvas.dispatchEvent(new Event("resize"));
+  }
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  bitmap.close();
+}
+
 /** Lines and runs of bytes out of a stream; null when it has ended. */
 class Bytes {
   constructor(reader) { this.reader = reader; this.held = new Uint8Array(0); }

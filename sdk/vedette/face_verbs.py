@@ -1,0 +1,385 @@
+"""`vedette faces` and the verbs under it. What prints is handed in by `vedette.cli`."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vedette.enrol_verb import add_enroll, calibrate_again
+from vedette.errors import GalleryKeyError, SettingsError, VedetteError
+from vedette.flags import add_gallery, place_of
+from vedette.text import columns
+
+if TYPE_CHECKING:
+    from vedette.gallery.calibrate import Calibration, ImpostorScores
+    from vedette.models.recognize import FaceRecognizer, Recognition
+    from vedette.text import Bar
+
+__all__ = ["add_faces", "meaning"]
+
+Say = Callable[[str], None]
+Complain = Callable[[BaseException], None]
+
+
+def add_faces(
+    parser: argparse.ArgumentParser, *, say: Say, complain: Complain, progress: Callable[[str], Bar]
+) -> None:
+    """Add the verbs of `vedette faces`.
+
+    Args:
+        parser: of the verb.
+        say: takes each line of the answer.
+        complain: takes what is wrong with one of several pictures.
+        progress: makes the line that tells how far it is.
+    """
+    verbs = parser.add_subparsers(dest="faces_command", metavar="VERB", required=True)
+
+    def verb(name: str, text: str, run: Callable[..., int]) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        add_gallery(made)
+        made.add_argument("--json", action="store_true", help="JSON on stdout, nothing else")
+        made.set_defaults(run=run)
+        return made
+
+    text = "enrol people from pictures, a camera, or a folder of people"
+    add_enroll(
+        verbs.add_parser("enroll", help=text, description=f"{text.capitalize()}."),
+        say=say,
+        complain=complain,
+        progress=progress,
+    )
+    verb("list", "list the people", partial(_list, say))
+    identify = verb("identify", "tell who is in pictures or videos", partial(_identify, say, complain))
+    identify.add_argument("images", nargs="+", help="pictures, folders, globs or videos")
+    check = verb("verify", "tell whether two pictures show one person", partial(_verify, say))
+    check.add_argument("a", help="a picture")
+    check.add_argument("b", help="another picture, or the name of somebody enrolled")
+    remove = verb("remove", "erase a person, with all traces in the file", partial(_remove, say, complain))
+    remove.add_argument("name")
+    tune = verb("calibrate", "set the threshold for a rate of false accepts", partial(_calibrate, say))
+    tune.add_argument(
+        "--scores", type=Path, metavar="FILE", help="of strangers; those in the model if not given"
+    )
+    for one, default in ((check, 1e-3), (tune, None)):
+        told = "of the last calibration, or 0.01" if default is None else f"{default:g}"
+        one.add_argument(
+            "--far", type=float, default=default, metavar="RATE", help=f"of false accepts ({told})"
+        )
+    for name, text, run in (
+        ("export", "write everybody into an encrypted archive", _export),
+        ("import", "add everybody of an archive", _import),
+    ):
+        made = verb(name, text, partial(run, say, complain))
+        made.add_argument("archive", type=Path)
+        made.add_argument("--passphrase-file", type=Path, metavar="FILE", help="asked for if not given")
+    renew = verb(
+        "reenroll",
+        "make the gallery anew for another model, from kept pictures",
+        partial(_renew, say),
+    )
+    renew.add_argument(
+        "--drop", action="store_true", help="lose who has no kept picture, instead of refusing"
+    )
+    verb("stats", "tell what is in the gallery, and what looks wrong", partial(_stats, say))
+
+
+# people
+
+
+def _list(say: Say, options: argparse.Namespace) -> int:
+    """Tell who is enrolled; needs no model, so that people can be found and erased whatever model there is."""
+    from vedette.galleries import open_gallery
+
+    rows = [("NAME", "PICTURES", "QUALITY", "LAST")]
+    with open_gallery(place_of(options)) as gallery:
+        for person in gallery.people():
+            told = [{**asdict(one), "time": _time(one.time_ns)} for one in gallery.templates(person.name)]
+            if options.json:
+                say(json.dumps({"name": person.name, "id": person.id, "templates": told}))
+            quality = sum(one["quality"] for one in told) / len(told)
+            rows.append(
+                (person.name, str(person.templates), f"{quality:.2f}", max(one["time"] for one in told))
+            )
+    if not options.json:
+        say(columns(rows) if len(rows) > 1 else "nobody is enrolled")
+    return 0
+
+
+def _time(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="seconds")
+
+
+def _remove(say: Say, complain: Complain, options: argparse.Namespace) -> int:
+    from vedette.galleries import open_gallery
+
+    with open_gallery(place_of(options)) as gallery:
+        templates = gallery.erase(options.name)
+        calibrate_again(gallery, complain)
+    told = {"name": options.name, "erased_templates": templates}
+    say(
+        json.dumps(told)
+        if options.json
+        else f"erased {options.name}: {templates} templates. Archives and backups that you made are yours to delete."
+    )
+    return 0
+
+
+# who is it
+
+
+def _identify(say: Say, complain: Complain, options: argparse.Namespace) -> int:
+    """Go through all pictures; one that fails is told of and the rest still done."""
+    from vedette.app import load_recognizer
+    from vedette.sources.uri import open_source
+
+    code = 0
+    with load_recognizer(place_of(options)) as recognizer:
+        for image in options.images:
+            try:
+                with open_source(image) as source:
+                    while (frame := source.read()) is not None:
+                        found = recognizer.identify(frame.image)
+                        facts = {
+                            "source": frame.source,
+                            "index": frame.index,
+                            "faces": list(map(_facts, found)),
+                        }
+                        say(json.dumps(facts) if options.json else _line(facts))
+            except VedetteError as error:
+                complain(error)
+                code = code or error.exit_code
+    return code
+
+
+def _facts(one: Recognition) -> dict[str, Any]:
+    decision = one.decision
+    known = decision is not None and decision.person_id is not None
+    return {
+        "box": one.look.xyxy.round(1).tolist(),
+        "detection_score": round(one.look.score, 4),
+        "quality": round(one.quality, 3),
+        "refusals": [asdict(refusal) for refusal in one.refusals],
+        "identity": "known" if known else "refused" if decision is None else "unknown",
+        "name": one.name or None,
+        "similarity": None if decision is None else round(decision.score, 4),
+        "margin": None if decision is None else round(decision.margin, 4),
+        "threshold": None if decision is None else round(decision.threshold, 4),
+    }
+
+
+def _line(facts: dict[str, Any]) -> str:
+    shown = []
+    for face in facts["faces"]:
+        where = " ".join(f"{value:.0f}" for value in face["box"])
+        if face["identity"] == "refused":
+            told = f"not compared: {'; '.join(refusal['message'] for refusal in face['refusals'])}"
+        else:
+            told = f"{face['name'] or 'unknown'} {face['similarity']:.3f} (threshold {face['threshold']:.3f})"
+        shown.append(f"{told} [{where}]")
+    where = f"{facts['source']}#{facts['index']}" if facts["index"] else facts["source"]
+    return f"{where}: {', '.join(shown) or 'no face'}"
+
+
+def _verify(say: Say, options: argparse.Namespace) -> int:
+    """Tell whether two pictures show one person; 1 where they do not."""
+    from vedette.pair import verify_faces
+
+    answer = verify_faces(options.a, options.b, place=place_of(options), far=options.far)
+    if options.json:
+        say(json.dumps(asdict(answer)))
+    else:
+        rate = (
+            "the model carries no scores of strangers, so the rate of false accepts is not known"
+            if answer.far is None
+            else f"strangers reach it in at most {answer.far:.2g} of comparisons (95 % confidence)"
+        )
+        same = "the same person" if answer.same else "not the same person"
+        say(f"{same}: score {answer.score:.3f}, threshold {answer.threshold:.3f}; {rate}")
+    return 0 if answer.same else 1
+
+
+# the threshold
+
+
+def _calibrate(say: Say, options: argparse.Namespace) -> int:
+    from vedette.app import load_recognizer
+
+    scores = None if options.scores is None else _scores(options.scores)
+    with load_recognizer(place_of(options)) as recognizer:
+        first = recognizer.gallery.calibration() is None
+        far = 1e-2 if options.far is None and first else options.far
+        made = recognizer.calibrate(far=far, impostors=scores)
+    say(json.dumps(asdict(made)) if options.json else meaning(made))
+    return 0
+
+
+def _scores(path: Path) -> ImpostorScores:
+    from vedette.gallery.calibrate import ImpostorScores
+
+    try:
+        return ImpostorScores.from_bytes(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"cannot read the scores {path}: {error.strerror}.") from error
+
+
+def meaning(made: Calibration) -> str:
+    """Return what a calibration means, in words."""
+    low, high = made.far_interval
+    told = [
+        f"threshold {made.threshold:.3f}: one search among {made.people} people ({made.templates} templates) takes a "
+        f"stranger for somebody at a rate of at most {made.far:g}; estimated {made.far_estimate:.2g}, between "
+        f"{low:.2g} and {high:.2g} with 95 % confidence at each end",
+        f"from {made.scores:,} scores of {made.strangers:,} strangers",
+    ]
+    if made.stale:
+        told.append("people came or went since: calibrate again")
+    if not made.fits:
+        told.append(
+            f"of {made.own.searches} enrolled people {made.own.accepts} are taken for each other, more than the rate "
+            "allows: see `vedette faces stats`"
+        )
+    return "\n".join(told)
+
+
+# other models, archives, figures
+
+
+def _renew(say: Say, options: argparse.Namespace) -> int:
+    from vedette.app import load_as
+    from vedette.galleries import read_key
+    from vedette.gallery.reenrol import reenrol
+    from vedette.models.face import FaceDetector
+    from vedette.models.face_embed import FaceEmbedder
+    from vedette.models.recognize import FaceSampler, embedding_model
+
+    place = place_of(options)
+    key = read_key(place)
+    with (
+        load_as(FaceEmbedder, "face-embedder") as embedder,
+        load_as(FaceDetector, "face-detector") as detector,
+    ):
+        done = reenrol(
+            place.path,
+            key=key,
+            model=embedding_model(embedder),
+            embed=FaceSampler(detector, embedder).embed_kept,
+            drop_without_picture=options.drop,
+        )
+    lost = f"; lost: {', '.join(done.lost_people)}" if done.lost_people else ""
+    say(
+        json.dumps(asdict(done))
+        if options.json
+        else f"{done.people} people, {done.templates} templates{lost}"
+    )
+    return 0
+
+
+def _export(say: Say, _complain: Complain, options: argparse.Namespace) -> int:
+    from vedette.galleries import read_key
+    from vedette.gallery.archive import export_archive
+
+    place = place_of(options)
+    people = export_archive(
+        place.path, options.archive, key=read_key(place), passphrase=_passphrase(options, twice=True)
+    )
+    told = {"archive": str(options.archive), "people": people}
+    say(json.dumps(told) if options.json else f"wrote {people} people into {options.archive}")
+    return 0
+
+
+def _import(say: Say, complain: Complain, options: argparse.Namespace) -> int:
+    from vedette.app import load_recognizer
+    from vedette.galleries import open_gallery, read_key
+    from vedette.gallery.archive import import_archive
+
+    place = place_of(options)
+    passphrase = _passphrase(options)
+    with load_recognizer(place, create=True) as recognizer:
+        model = recognizer.gallery.model
+    done = import_archive(
+        place.path, options.archive, key=read_key(place), model=model, passphrase=passphrase
+    )
+    with open_gallery(place) as gallery:
+        calibrate_again(gallery, complain)
+    left = f"; left out, for they were erased here: {', '.join(done.left_out)}" if done.left_out else ""
+    say(
+        json.dumps(asdict(done))
+        if options.json
+        else f"added {done.people} people, {done.templates} templates{left}"
+    )
+    return 0
+
+
+def _passphrase(options: argparse.Namespace, *, twice: bool = False) -> str:
+    """Return the passphrase of an archive, from a file or from who sits at the terminal; never from the command line.
+
+    Raises:
+        GalleryKeyError: there is no file and no terminal, or two different ones were typed.
+    """
+    path: Path | None = options.passphrase_file
+    if path is not None:
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise GalleryKeyError(f"cannot read the passphrase in {path}: {error}") from error
+    if not sys.stdin.isatty():
+        raise GalleryKeyError(
+            "an archive needs a passphrase: give --passphrase-file FILE, or type it at a terminal"
+        )
+    typed = getpass.getpass("passphrase: ")
+    if twice and getpass.getpass("once more: ") != typed:
+        raise GalleryKeyError("the two passphrases differ; nothing was written")
+    return typed
+
+
+def _stats(say: Say, options: argparse.Namespace) -> int:
+    """Tell what is in the gallery; 1 where its file is broken."""
+    from vedette.app import load_recognizer
+
+    with load_recognizer(place_of(options)) as recognizer:
+        facts = _figures(recognizer)
+        made = recognizer.gallery.calibration()
+    if options.json:
+        say(json.dumps(facts))
+    else:
+        for line in _told(facts, made):
+            say(line)
+    return 0 if facts["integrity"] == "ok" else 1
+
+
+def _figures(recognizer: FaceRecognizer) -> dict[str, Any]:
+    gallery = recognizer.gallery
+    people, made = gallery.people(), gallery.calibration()
+    return {
+        "gallery": str(gallery.path),
+        "people": len(people),
+        "templates": sum(person.templates for person in people),
+        "model": recognizer.embedder.info.name,
+        "model_sha256": gallery.model.sha256,
+        "threshold": gallery.threshold,
+        "calibration": None if made is None else {**asdict(made), "fits": made.fits},
+        "flags": [{**asdict(flag), "message": str(flag)} for flag in gallery.flags()],
+        "integrity": gallery.integrity(),
+        "purge_pending": gallery.purge_pending,
+        "bytes": gallery.path.stat().st_size,
+    }
+
+
+def _told(facts: dict[str, Any], made: Calibration | None) -> Iterator[str]:
+    yield f"{facts['gallery']}: {facts['people']} people, {facts['templates']} templates, {facts['bytes'] / 1e6:.1f} MB"
+    yield f"model {facts['model']} {facts['model_sha256'][:12]}; file {facts['integrity']}"
+    if made is None:
+        yield f"threshold {facts['threshold']:.3f}, the model's own: not calibrated, so its rate here is not known"
+    else:
+        yield meaning(made)
+    if facts["purge_pending"]:
+        yield "traces of somebody erased are still in the file; the next opening takes them away"
+    yield from (f"! {flag['message']}" for flag in facts["flags"])

@@ -1,0 +1,71 @@
+"""Judge a converted enhancer on photos of val.
+
+    python -m vedette_train.judge_enhance MODEL.tflite --data DIR --kind sr --scale 3
+
+The model runs in the SDK, as on a device. The last line printed is a JSON object of figures, larger is better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+import vedette
+from vedette.contract import ModelFile
+from vedette.ops.quant import fill_input, to_real
+from vedette.types import Closing, Engine, Image
+from vedette_train.data.pairs import KINDS, Task, check_pairs
+from vedette_train.data.photos import read_photos
+from vedette_train.evaluate_enhance import brightened, figures
+
+__all__ = ["CurveReader", "main"]
+
+
+class CurveReader(Closing):
+    """A model with the head "curves" on one engine: asks for the curves and applies them. For `vedette.load_as`."""
+
+    def __init__(self, engine: Engine, model: ModelFile, *, min_score: float | None = None) -> None:
+        self._engine, self.model = engine, model
+
+    def enhance(self, image: Image) -> Image:
+        """Return `image`, (H, W, 3) uint8 RGB, in more light."""
+        spec, contract = self._engine.inputs[0], self.model.contract.input
+
+        def fill(buffers: Sequence[NDArray[np.generic]]) -> None:
+            fill_input(image, buffers[0], spec, contract)
+
+        (curves,) = self._engine.run(fill)
+        return brightened(image, np.asarray(to_real(curves.data, curves)[0], np.float32))
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._engine.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Judge the model that the command line names and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("--scale", type=int, default=1)
+    parser.add_argument("--split", default="val", choices=("train", "val"))
+    options = parser.parse_args(argv)
+    reader: Any = CurveReader if options.kind == "lowlight" else vedette.ImageToImage
+    with cast(Any, vedette.load_as(reader, options.model)) as enhancer:
+        task = Task(options.kind, options.scale, enhancer.model.contract.input.size_wh)
+        pairs = check_pairs(read_photos(options.data)[options.split], task)
+        told = figures(((wanted, enhancer.enhance(given)) for given, wanted in pairs), task)
+    sys.stdout.write(json.dumps(told) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

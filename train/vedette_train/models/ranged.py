@@ -1,0 +1,102 @@
+"""Layers that live with 8 bits while they learn (quantization-aware training), as an int8 model will.
+
+Jacob et al., Quantization and Training of Neural Networks, CVPR 2018: values are rounded on the way forward, gradients
+pass as if they were not. The converter finds the ranges in the network and keeps them. Whether they round or not, the
+layers have the same weights, so that a network learns without rounding first, and with it from there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["Ranged", "RangedConv"]
+
+MOMENTUM = 0.99  # of the ranges, a batch
+LEAST = 1e-6  # a range of nothing has no step
+
+_fake_quant = keras.quantizers.fake_quant_with_min_max_vars
+
+
+@keras.saving.register_keras_serializable("vedette")
+class Ranged(keras.layers.Layer):
+    """Pass values on; with `rounded` as the nearest of 256 in a range, what is outside clipped.
+
+    Args:
+        rounded: learn with the rounding of int8.
+        limits: the range, where it is known; else a moving average of each batch's least and largest value.
+    """
+
+    def __init__(
+        self, *, rounded: bool = False, limits: tuple[float, float] | None = None, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.rounded, self.limits = rounded, limits
+
+    def build(self, input_shape: Any) -> None:
+        """Add the range, where it is not known; it stands whether it is used or not."""
+        if self.limits is None:
+            self.low, self.high = (
+                self.add_weight(name=name, shape=(), initializer="zeros", trainable=False)
+                for name in ("low", "high")
+            )
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        """Return `x`, rounded where that is asked for."""
+        if not self.rounded:
+            return x
+        if self.limits is not None:
+            low, high = (ops.convert_to_tensor(limit, "float32") for limit in self.limits)
+        elif training:
+            low, high = self._follow(x)
+        else:
+            low, high = (ops.convert_to_tensor(limit) for limit in (self.low, self.high))
+        return _fake_quant(x, low, high)
+
+    def compute_output_spec(self, x: Any, training: bool | None = None) -> Any:
+        """Return what `call` gives: the symbolic form of fake quantization would forget its options."""
+        return keras.KerasTensor(x.shape, x.dtype)
+
+    def _follow(self, x: Any) -> tuple[Any, Any]:
+        """Move the range towards that of a batch, which is all that is known at first; 0 is always in it."""
+        x = ops.cast(ops.stop_gradient(x), "float32")
+        least, most = ops.minimum(ops.min(x), 0.0), ops.maximum(ops.max(x), LEAST)
+        known = self.high > self.low
+        low = ops.where(known, MOMENTUM * self.low + (1 - MOMENTUM) * least, least)
+        high = ops.where(known, MOMENTUM * self.high + (1 - MOMENTUM) * most, most)
+        self.low.assign(low)
+        self.high.assign(high)
+        return low, high
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the layer anew."""
+        return {**super().get_config(), "rounded": self.rounded, "limits": self.limits}
+
+
+@keras.saving.register_keras_serializable("vedette")
+class RangedConv(keras.layers.Conv2D):
+    """A convolution; with `rounded` by weights of 8 bits, symmetric, with a step for each channel."""
+
+    def __init__(self, *sizes: Any, rounded: bool = False, **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        self.rounded = rounded
+
+    def call(self, inputs: Any) -> Any:
+        """Return the convolution of `inputs`."""
+        if not self.rounded:
+            return super().call(inputs)
+        kernel = ops.convert_to_tensor(self.kernel)
+        most = ops.maximum(ops.stop_gradient(ops.max(ops.abs(kernel), (0, 1, 2))), LEAST)
+        kernel = _fake_quant(kernel, -most, most, narrow_range=True, axis=-1)
+        made = ops.conv(inputs, kernel, strides=list(self.strides), padding=self.padding)
+        return self.activation(made + ops.convert_to_tensor(self.bias))
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Return what `call` gives."""
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the layer anew."""
+        return {**super().get_config(), "rounded": self.rounded}

@@ -1,0 +1,119 @@
+"""Train networks that make pictures better: larger, without noise, in more light, whole again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vedette.errors import SettingsError, unknown_name
+from vedette_train.data.pairs import KINDS, Task
+from vedette_train.settings import FitSettings, option
+
+if TYPE_CHECKING:
+    from vedette_train.job import Job
+
+__all__ = ["HELP", "Settings", "export", "job"]
+
+HELP = "super-resolution, denoising, low light or restoration; DATA holds photos"
+GRID = 16  # px that all networks and losses divide into
+SCALES = (2, 3, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(FitSettings):
+    """Settings of enhancement.
+
+    Attributes:
+        kind: one of `vedette_train.data.pairs.KINDS`.
+        scale: of "sr", how many times larger.
+        input: width and height that the exported network takes; larger pictures are done in tiles.
+        patch: side of what is learned from, input pixels.
+        width: channels over what they are by themselves.
+        iterations: of "lowlight", how often the curve is applied.
+        exposure: of "lowlight", the mean level that dark regions are brought to, 0..1.
+        rounded: learn with the rounding of int8 (quantization-aware); begin with a run that did not, by `init`.
+        name: what the exported model is called; by kind and scale when not given.
+    """
+
+    epochs: int = option(100, "passes of STEPS batches each")
+    steps: int = option(200, "batches an epoch")
+    batch: int = option(16, "examples a batch")
+    rate: float = option(1e-3, "peak learning rate")
+    weight_decay: float = option(0.0, "weight decay of AdamW")
+    ema: float = option(0.999, "momentum of the weights' moving average; 0 for none")
+    kind: str = option("sr", f"one of {', '.join(KINDS)}")
+    scale: int = option(2, "of sr: how many times larger, 2 to 4")
+    input: tuple[int, int] = option((128, 128), "size that the exported network takes")
+    patch: int = option(64, "side of what is learned from, input pixels")
+    width: float = option(1.0, "channels over what they are by themselves")
+    iterations: int = option(4, "of lowlight: how often the curve is applied")
+    exposure: float = option(0.5, "of lowlight: mean level that dark regions are brought to")
+    rounded: bool = option(False, "learn with the rounding of int8; give --init too (yes or no)")
+    name: str = option("", "what the exported model is called", export=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind not in KINDS:
+            raise unknown_name("kind", self.kind, KINDS)
+        if self.scale not in SCALES:
+            raise SettingsError(f"scale is {self.scale}; give 2, 3 or 4.")
+        if any(n < 2 * GRID or n % GRID for n in (*self.input, self.patch)):
+            raise SettingsError(
+                f"input is {self.input[0]}x{self.input[1]} and patch {self.patch}; give multiples of {GRID}, "
+                f"{2 * GRID} or more."
+            )
+        if not 0.1 <= self.width <= 4:
+            raise SettingsError(f"width is {self.width}; give 0.1 to 4.")
+        if not 1 <= self.iterations <= 16:
+            raise SettingsError(f"iterations is {self.iterations}; give 1 to 16.")
+        if not 0 < self.exposure < 1:
+            raise SettingsError(f"exposure is {self.exposure}; give a level between 0 and 1.")
+        if self.prune:
+            raise SettingsError("prune cannot cut these networks; give a smaller --width and train anew.")
+
+    @property
+    def task(self) -> Task:
+        """What the exported network is for."""
+        return Task(self.kind, self.scale if self.kind == "sr" else 1, self.input)
+
+    @property
+    def model_name(self) -> str:
+        """What the exported model is called."""
+        return self.name or (f"sr-x{self.scale}" if self.kind == "sr" else self.kind)
+
+
+def job(settings: Settings) -> Job:
+    """Return the network, its loss, parts of photos spoiled anew, and figures on the photos of val.
+
+    Raises:
+        VedetteError: there are too few photos.
+    """
+    from vedette_train.data.photos import read_photos
+    from vedette_train.export_enhance import Measure, examples, network_of
+    from vedette_train.job import Job
+    from vedette_train.losses.enhance import Light, charbonnier, light_loss
+
+    photos, light = read_photos(settings.data), Light(settings.exposure, settings.iterations)
+
+    def loss(target: Any, outputs: Any) -> Any:
+        if settings.kind == "lowlight":
+            return light_loss(target["given"], outputs["curves"], light)
+        return charbonnier(target["wanted"], outputs["enhanced"])
+
+    side = (settings.patch, settings.patch)
+    return Job(
+        network=network_of(settings, side),
+        loss=loss,
+        example=examples(photos["train"], Task(settings.kind, settings.task.scale, side)),
+        measure=Measure(photos["val"], settings),
+        watch=None if settings.kind == "lowlight" else "psnr",
+        pictures=len(photos["train"]),
+    )
+
+
+def export(settings: Settings, run: Path) -> dict[str, Any]:
+    """Write what `vedette convert` needs into `run` and return the contract."""
+    from vedette_train.export_enhance import export_enhancer
+
+    return export_enhancer(settings, run)
