@@ -79,9 +79,11 @@ CASES ?= 100000
 fuzz: $(VENV)/.full ## damage model files CASES=100000 times; nothing but ModelError may come out
 	@PYTHONPATH=tests $(BIN)/python -X faulthandler tests/fuzz_tflite.py $(CASES) $(ARGS)
 
-# Both go on to the end: one look shows all that is wrong.
+# Both go on to the end: one look shows all that is wrong. A file's tests stay in one process; more than four processes
+# would need more memory than they save time.
 test: $(VENV)/.full ## all checks and tests, as in CI
-	@status=0; $(MAKE) --no-print-directory lint || status=1; $(BIN)/python -m pytest $(ARGS) || status=1; exit $$status
+	@status=0; $(MAKE) --no-print-directory lint || status=1; \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS) || status=1; exit $$status
 
 lint: $(VENV)/.full ## style, types, and which way imports run
 	@status=0; $(BIN)/ruff check --output-format concise $(wildcard $(CODE)) || status=1; \

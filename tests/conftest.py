@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from face_run import run_program, train_small
+from face_run import FaceRun, run_program, train_small
+from once import once
 
 
 def pytest_configure() -> None:
@@ -16,12 +17,15 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def face_run(tmp_path_factory):
     """A small training run of the real network on drawn faces."""
-    return train_small(tmp_path_factory.mktemp("face"))
+    folder = once(tmp_path_factory, "face", train_small)
+    return FaceRun(folder / "data", folder / "run")
 
 
 @pytest.fixture(scope="session")
-def face_model(face_run):
+def face_model(face_run, tmp_path_factory):
     """The model that `vedette convert` made of it."""
-    out = face_run.run.parent / "face-detector.tflite"
-    run_program("-m", "vedette", "convert", str(face_run.run), "-o", str(out))
-    return out
+
+    def convert(folder):
+        run_program("-m", "vedette", "convert", face_run.run, "-o", folder / "face-detector.tflite")
+
+    return once(tmp_path_factory, "face_model", convert) / "face-detector.tflite"

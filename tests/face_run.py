@@ -46,8 +46,7 @@ def run_program(*command, timeout_s=280):
     return done.stdout
 
 
-def train_small(folder: Path) -> FaceRun:
-    """Train the real network on drawn faces."""
+def train_small(folder: Path) -> None:
+    """Train the real network on drawn faces; see `FaceRun`."""
     data, run = make_data(folder / "data"), folder / "run"
     run_program("-m", "vedette", "train", "faces", f"--data={data}", f"--out={run}", *OPTIONS)
-    return FaceRun(data, run)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asked import QUICK
+from drawn_graphs import runnable_classifier
 from vedette import app
 from vedette.errors import SettingsError, SinkError, VedetteError
 from vedette.stages.detect import Detect
@@ -108,3 +109,16 @@ def test_unknown_stages_are_refused(text: str) -> None:
 def test_a_failed_load_is_a_vedette_error(tmp_path: Path) -> None:
     with pytest.raises(VedetteError, match="no model file"):
         app.load(tmp_path / "gone.tflite")
+
+
+def test_a_strangers_file_is_told_of_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What every load says is short; the evidence is for who asks with -v, or `vedette inspect`."""
+    path = tmp_path / "other.tflite"
+    path.write_bytes(runnable_classifier())
+    with caplog.at_level("DEBUG", "vedette"):
+        file = app.open_model(path)
+    assert file.evidence
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("INFO", f"{path} is taken for classification; `vedette inspect` says why."),
+        ("DEBUG", f"{path}: {' '.join(file.evidence)}"),
+    ]

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from drawn_graphs import runnable_classifier
 from strangers import stranger
 from vedette import app
 from vedette.cli import main
@@ -142,3 +143,46 @@ def test_an_overlap_without_tiles_is_refused(
     use("boxes")
     assert main(["detect", str(photo), "--model", "any.tflite", "--overlap", "0.1"]) == 2
     assert "--tiles 2x2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("seen.png", b"\x89PNG"), ("seen.jpg", b"\xff\xd8\xff")], ids=["PNG", "JPEG"]
+)
+def test_one_picture_is_written_as_its_name_says(use: Use, photo: Path, name: str, kind: bytes) -> None:
+    use("size_wh")
+    out = photo.with_name(name)
+    assert main(["run", str(photo), "--model", "any.tflite", "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(kind)
+    if name.endswith(".png"):
+        assert set(cv2.imread(str(out)).ravel()) == {128}  # half, and not what JPEG makes of it
+
+
+def test_a_second_picture_has_no_room_in_one_file(
+    use: Use, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use("size_wh")
+    second = photo.with_name("second.png")
+    second.write_bytes(photo.read_bytes())
+    out = photo.with_name("out.png")
+    assert main(["run", str(photo), str(second), "--model", "any.tflite", "--out", str(out)]) == 5
+    assert "for more than one picture name a folder" in capsys.readouterr().err
+    assert main(["run", str(photo), "--model", "any.tflite", "--out", str(photo)]) == 5
+    assert "it is read from" in capsys.readouterr().err
+    assert main(["run", str(photo), "--model", "any.tflite", "--out", str(photo.with_name("x.webp"))]) == 2
+
+
+def test_classify_takes_what_a_file_does_not_say(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of another's file of twelve classes: their names, what it is; a list of another length names both numbers."""
+    model, labels = photo.with_name("other.tflite"), photo.with_name("labels.txt")
+    model.write_bytes(runnable_classifier())
+    labels.write_text("\n".join(f"kind {i}" for i in range(12)))
+    words = ["classify", str(photo), "--model", str(model), "--min-score", "0"]
+    assert main([*words, "--labels", str(labels)]) == 0
+    assert f"{photo}: kind " in capsys.readouterr().out
+    assert main([*words, "--head", "embed"]) == 4
+    assert "does not fit --head embed" in capsys.readouterr().err
+    labels.write_text("kind 0\nkind 1\n")
+    assert main([*words, "--labels", str(labels)]) == 4
+    said = capsys.readouterr().err
+    assert "12" in said
+    assert "2" in said

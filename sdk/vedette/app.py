@@ -289,11 +289,14 @@ def _track(settings: StageSettings, after: Sequence[Made]) -> Track:
     return Track(settings.track, start_scores=start_scores)
 
 
-def _zones(settings: StageSettings, after: Sequence[Made]) -> Zones:
+def _zones(settings: StageSettings, after: Sequence[Made], *, begin: bool = False) -> Zones:
     if settings.model is None:
         raise SettingsError("the stage zones needs the file of its zones and lines: zones=FILE.toml.")
     known = {label for one in _detectors(after).values() for label in one.model.contract.labels}
-    return FileZones(Path(settings.model), labels=known)
+    zones = FileZones(Path(settings.model), labels=known, begin=begin)
+    if not Path(settings.model).exists():
+        _log.warning("%s is not there yet: draw its first zone or line in the dashboard.", settings.model)
+    return zones
 
 
 def _recognize(settings: StageSettings, _after: Sequence[Made]) -> Recognize:
@@ -380,7 +383,7 @@ def run(
             for one in (source, *given):
                 if not isinstance(one, str | Live):
                     unused.callback(one.close)
-            steps = _make_stages(stages, stack)
+            steps = _make_stages(stages, stack, editor=any(map(_edits_zones, given)))
             _refuse_twins(steps)
             check_order(steps)
             camera = stack.enter_context(open(source)) if isinstance(source, str) else source
@@ -394,16 +397,25 @@ def run(
         yield from pipeline.run(camera, steps, outputs, frames=frames, seconds=seconds)
 
 
-def _make_stages(stages: Iterable[Stage | str], stack: ExitStack) -> list[Stage]:
-    """Return `stages`, those that are given by name made, and closed with `stack`."""
+def _make_stages(stages: Iterable[Stage | str], stack: ExitStack, *, editor: bool) -> list[Stage]:
+    """Return `stages`, those that are given by name made, and closed with `stack`.
+
+    Where there is an `editor`, zones may begin in a file that is not there yet.
+    """
     steps: list[Stage] = []
     made: list[Made] = []
     for given in stages:
         if isinstance(given, str):
-            made.append(make_stage(given, after=made))
+            settings = parse_stage(given)
+            drawn = editor and settings.name == "zones"
+            made.append(_zones(settings, made, begin=True) if drawn else make_stage(given, after=made))
             stack.enter_context(made[-1])
         steps.append(made[-1] if isinstance(given, str) else given)
     return steps
+
+
+def _edits_zones(sink: Sink | str) -> bool:
+    return sink.startswith("web:") if isinstance(sink, str) else hasattr(sink, "zones")
 
 
 def _offer(stages: list[Stage], sinks: list[Sink]) -> None:

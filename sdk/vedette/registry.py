@@ -12,6 +12,8 @@ from typing import Any
 from vedette import zoo
 from vedette.contract import open_model_file
 from vedette.errors import ModelError
+from vedette.recognise import recognise
+from vedette.tflite import read_graph
 from vedette.zoo.known import Known
 
 __all__ = ["cache_folder", "find", "models", "restriction"]
@@ -45,7 +47,7 @@ def models(known: Mapping[str, Known], folder: Path) -> Iterator[dict[str, Any]]
     """Yield what is told of each model, ready for JSON: bundled ones, then those in `folder`, then the rest of `known`.
 
     `where` is "bundled", "cached", "known" (to be pulled), or "damaged" where the file in `folder` is not what is known
-    by its name or is no model.
+    by its name or is no model. A stranger's file in `folder` is told of as far as the rules recognise it.
     """
     bundled, cached = zoo.bundled(), zoo.cached(folder)
     for name, path in bundled.items():
@@ -78,11 +80,12 @@ def restriction(facts: Mapping[str, Any]) -> str | None:
 
 def _own(name: str, path: Path, where: str) -> dict[str, Any]:
     try:
-        model = open_model_file(path)
+        model = open_model_file(path, recognise=lambda data, at: recognise(data, path=at))
     except ModelError:
         blank = dict.fromkeys(("version", "task", "input", "license"), "?")
         size, sha256 = path.stat().st_size, zoo.sha256_of(path)
-        return _told(name=name, where="damaged", **blank, bytes=size, sha256=sha256)
+        where = where if _is_network(path) else "damaged"
+        return _told(name=name, where=where, **blank, bytes=size, sha256=sha256)
     contract = model.contract
     width, height = contract.input.size_wh
     return _told(
@@ -90,13 +93,22 @@ def _own(name: str, path: Path, where: str) -> dict[str, Any]:
         where=where,
         version=contract.version,
         task=contract.task,
-        input=f"{width}x{height}",
+        input=f"{width}x{height}" if width else "any",
         bytes=len(model.data),
         license=contract.license,
         sha256=model.sha256,
         training_data=list(contract.training_data),
         metrics=dict(contract.metrics),
     )
+
+
+def _is_network(path: Path) -> bool:
+    """Return whether a network can be read from a file that cannot be used as it is: no rule knows it, or one asks."""
+    try:
+        read_graph(path.read_bytes())
+    except (ModelError, OSError):
+        return False
+    return True
 
 
 def _listed(known: Known, where: str) -> dict[str, Any]:

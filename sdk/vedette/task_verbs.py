@@ -42,21 +42,23 @@ def add_run(parser: argparse.ArgumentParser, *, say: Say, complain: Complain) ->
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a picture on stdout, nothing else"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write pictures of the answers into DIR")
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH", help="a folder for pictures of the answers, or one NAME.png"
+    )
     add_reading(parser)
     parser.set_defaults(run=partial(_run, say, complain))
 
 
 def _run(say: Say, complain: Complain, options: argparse.Namespace) -> int:
     """Go through all sources; one that fails is told of and the rest still done."""
-    from vedette.app import make_sink, open_model, start
+    from vedette.app import open_model, start
 
     file = open_model(options.model, reading=reading_of(options))
     task, ask = _task(file.contract.head.get("type"), file.contract.task)
     code = 0
     with ExitStack() as stack:
         model = stack.enter_context(start(task, file, min_score=options.min_score, threads=options.threads))
-        sink = stack.enter_context(make_sink(f"images:{options.out}?quality=95")) if options.out else None
+        sink = stack.enter_context(_sink(options.out)) if options.out else None
         for source in options.source:
             try:
                 _answer(source, partial(ask, model), sink, lambda *told: say(_line(options.json, *told)))
@@ -64,6 +66,15 @@ def _run(say: Say, complain: Complain, options: argparse.Namespace) -> int:
                 complain(error)
                 code = code or error.exit_code
     return code
+
+
+def _sink(out: Path) -> Sink:
+    from vedette.app import make_sink
+    from vedette.sinks.images import PICTURES, PictureSink
+
+    if out.suffix.lower() in PICTURES and not out.is_dir():
+        return PictureSink(out)
+    return make_sink(f"images:{out}?quality=95")
 
 
 def _answer(

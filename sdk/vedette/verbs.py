@@ -32,7 +32,7 @@ def add_classify(parser: argparse.ArgumentParser, *, say: Say, complain: Complai
         complain: takes what is wrong with one of several sources.
     """
     parser.add_argument("source", nargs="+", help="pictures, folders, globs or videos")
-    parser.add_argument("--model", required=True, metavar="PATH")
+    parser.add_argument("--model", required=True, metavar="NAME|PATH")
     parser.add_argument(
         "--min-score", type=float, metavar="X", help="0..1; the model's own threshold if not given"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from face_run import ENVIRONMENT, needs_tensorflow
+from once import once
 from tiny_run import SIDE, draw_pictures, write_run
 from vedette.contract import InputContract
 from vedette_convert.quantize import float_network
@@ -20,7 +21,10 @@ def networks(tmp_path_factory):
     """A folder of small networks; see networks.py."""
     if needs_tensorflow.args[0]:
         pytest.skip(needs_tensorflow.kwargs["reason"])
-    folder = tmp_path_factory.mktemp("networks")
+    return once(tmp_path_factory, "networks", make_networks)
+
+
+def make_networks(folder):
     done = subprocess.run(
         [sys.executable, HERE / "networks.py", folder],
         env={**ENVIRONMENT, "PYTHONPATH": str(HERE)},
@@ -30,7 +34,6 @@ def networks(tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +57,11 @@ def tiny_input():
 
 
 @pytest.fixture(scope="session")
-def tiny_float(networks, tiny_input):
+def tiny_float(networks, tiny_input, tmp_path_factory):
     """The small network as float TFLite."""
-    return float_network(networks / "tiny.keras", draw_pictures(3)[2], tiny_input)
+
+    def convert(folder):
+        network = float_network(networks / "tiny.keras", draw_pictures(3)[2], tiny_input)
+        (folder / "tiny.tflite").write_bytes(network)
+
+    return (once(tmp_path_factory, "tiny_float", convert) / "tiny.tflite").read_bytes()

@@ -141,3 +141,53 @@ def test_a_link_stays_one(path: Path, tmp_path: Path) -> None:
     save(FileZones(link), {"zone": {"mine": {"points": SQUARE}}})
     assert link.is_symlink()
     assert [rule.name for rule in load_zones(path)] == ["mine"]
+
+
+def test_the_first_zone_makes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "new.toml"
+    zones = FileZones(path, begin=True)
+    told = zones.describe()
+    assert (told["zones"], told["locked"], told["loses"]) == ({"zone": {}, "line": {}}, None, None)
+    assert not path.exists()
+    save(zones, {"zone": {"mine": {"points": SQUARE}}})
+    assert load_zones(path) == zones.rules
+    save(zones, {"zone": {"other": {"points": SQUARE}}})
+    assert [p.name for p in tmp_path.iterdir()] == ["new.toml"]  # there was nothing to keep
+
+
+def test_a_file_that_came_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "new.toml"
+    zones = FileZones(path, begin=True)
+    path.write_text(TEXT)
+    with pytest.raises(SettingsError, match="changed outside of this run"):
+        save(zones, {"zone": {"mine": {"points": SQUARE}}})
+    assert path.read_text() == TEXT
+
+
+@pytest.mark.parametrize("begin", [False, True], ids=["no editor", "no folder"])
+def test_where_none_can_begin_a_missing_file_is_refused(tmp_path: Path, begin: bool) -> None:
+    path = tmp_path / "nowhere" / "new.toml" if begin else tmp_path / "new.toml"
+    with pytest.raises(SettingsError, match="cannot read the zones"):
+        FileZones(path, begin=begin)
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        pytest.param(TEXT, True, id="a line of its own"),
+        pytest.param(TEXT.split("\n", 1)[1] + "# it's Bob's", True, id="with quotes in it"),
+        pytest.param(TEXT.split("\n", 1)[1].replace("dwell_s = 10", "dwell_s = 10 # s"), True, id="behind"),
+        pytest.param(TEXT.split("\n", 1)[1], False, id="none"),
+        pytest.param(TEXT.split("\n", 1)[1].replace("porch", '"gate #1"'), False, id="a name"),
+        pytest.param(TEXT.split("\n", 1)[1].replace("porch", "'gate #1'"), False, id="a plain name"),
+    ],
+)
+def test_that_comments_are_lost_is_said_before(path: Path, text: str, lost: bool) -> None:
+    path.write_text(text)
+    zones = FileZones(path)
+    told = zones.describe()["loses"]
+    assert (told is not None) is lost
+    if lost:
+        assert "zones.toml.bak will keep the file" in told
+        save(zones, {"zone": {"mine": {"points": SQUARE}}})
+        assert zones.describe()["loses"] is None

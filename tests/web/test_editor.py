@@ -15,7 +15,7 @@ from web import scene
 from web.scene import make_results
 
 NEAR = 0.01  # of the picture: a pixel of the screen is 1/800 of it, and a page may begin between two
-TEXT = """
+TEXT = """# as agreed with the neighbours
 [zone.porch]
 points = [[0.2, 0.4], [0.6, 0.4], [0.6, 0.8], [0.2, 0.8]]
 dwell_s = 5
@@ -101,13 +101,30 @@ def test_a_zone_is_drawn_named_and_saved(editor: Editor, dashboard: Dashboard) -
     editor.page.fill("#shape-name", "sky")
     editor.page.fill("#shape-labels", "person, dog")
     editor.save()
+    assert "Saved to zones.toml" in editor.page.inner_text("#note")  # it stands there for five seconds
     assert flat(*corners) == editor.points("sky")
     sky = next(rule for rule in load_zones(editor.path) if rule.name == "sky")
     assert sky.labels == ("person", "dog")
     assert dashboard.zones is not None
     assert [rule.name for rule in dashboard.zones.rules] == ["porch", "sky", "door"]
-    assert "Saved to zones.toml" in editor.page.inner_text("#note")
     assert editor.page.get_attribute("#zones", "aria-pressed") == "false"
+
+
+def test_what_saving_costs_is_said_before(editor: Editor) -> None:
+    assert "drops the comments in zones.toml" in editor.open().page.inner_text("#loses")
+    editor.save()
+    assert editor.open().page.inner_text("#loses") == ""
+
+
+def test_the_first_zone_is_drawn_where_there_is_no_file(editor: Editor, dashboard: Dashboard) -> None:
+    editor.path = editor.path.with_name("new.toml")
+    dashboard.zones = FileZones(editor.path, begin=True)
+    assert "Nothing is here yet" in editor.open().page.inner_text("#hint")
+    editor.page.click("#add-zone")
+    corners = ((0.1, 0.1), (0.5, 0.1), (0.5, 0.3))
+    editor.click(*corners, corners[0])
+    editor.save()
+    assert flat(*corners) == editor.points("zone 1")
 
 
 def test_the_first_zone_of_all_is_drawn(browser: Any, dashboard: Dashboard, path: Path) -> None:

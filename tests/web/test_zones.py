@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from vedette import app
+from vedette.errors import SettingsError
 from vedette.stages.detect import Detect
 from vedette.stages.zone_file import FileZones
 from vedette.testing import FakeSource
@@ -167,3 +168,23 @@ def test_a_run_takes_over_what_is_saved_and_keeps_its_tracks(dashboard: Dashboar
     assert first.zones[0].counts["inside"] == 0
     assert [(r.zones[0].counts["inside"], r.zones[0].counts["entered"]) for r in rest] == [(1, 1)] * 3
     assert [(e.kind, e.track_id) for r in rest for e in r.events] == [("enter", 0)]
+
+
+def test_a_run_with_the_dashboard_begins_without_a_file(
+    dashboard: Dashboard, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "new.toml"
+    here = {"zone": {"porch": {"points": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]], "inertia_s": 0}}}
+    stages = [Detect("mine", Sitter()), "track?confirm_s=0", f"zones={path}"]
+    run = app.run(FakeSource(n=3, size_wh=(64, 48)), stages, [dashboard])
+    assert next(run).zones == ()
+    assert f"{path} is not there yet: draw its first zone" in caplog.text
+    assert put(dashboard, wanted(dashboard, here)).status_code == 200
+    assert [r.zones[0].counts["entered"] for r in run] == [1, 1]
+    assert load_zones(path)[0].name == "porch"
+
+
+def test_a_run_without_the_dashboard_refuses_a_missing_file(tmp_path: Path) -> None:
+    stages = [Detect("mine", Sitter()), "track", f"zones={tmp_path / 'new.toml'}"]
+    with pytest.raises(SettingsError, match=r"cannot read the zones .*new\.toml"):
+        list(app.run(FakeSource(n=1), stages))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from asked import ask, golden_png
+from drawn_graphs import O, T, draw, image, runnable_classifier
 from vedette import app, zoo
 from vedette.errors import ModelError, SettingsError
 from vedette.registry import cache_folder, models, restriction
@@ -84,6 +85,9 @@ def test_the_known_hashes_are_those_of_the_files() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        pytest.param(
+            ("bytes = ", 'metrics = { iou = "good" }\nbytes = '), "a table of numbers", id="no figures"
+        ),
         pytest.param(("sha256 =", "sha255 ="), "'sha255'; did you mean 'sha256'", id="misspelt"),
         pytest.param(('license = "MIT"', ""), "license is None; text is needed", id="left out"),
         pytest.param(("bytes = ", "bytes = -"), "bytes is -.*a whole number", id="below zero"),
@@ -153,7 +157,9 @@ def test_the_list_tells_where_each_model_is(capsys: pytest.CaptureFixture[str], 
     assert where["mobilenet_v2_1.0_224_quant"] == "known"
     assert listed["own"]["metrics"]["int8"] == listed["face-detector"]["metrics"]["int8"]
     assert listed["mobilenet_v2_1.0_224_quant"]["metrics"] == {}
+    assert listed["deeplabv3_mnv2_dm05_pascal_quant"]["metrics"] == {"person_iou": 0.874, "pictures": 242}
     text = ask(capsys, "models").out
+    assert "person_iou 0.874, pictures 242" in text
     assert f"web_val_ap50 {listed['own']['metrics']['int8']['web_val_ap50']:.3f}" in text
     assert "not measured here" in text
 
@@ -167,6 +173,27 @@ def test_a_known_model_put_there_by_hand_counts_as_cached(
     (folder / f"{name}.tflite").write_bytes((MODELS / f"{name}.tflite").read_bytes())
     assert rows(ask(capsys, "models", "--json").out)[name]["where"] == "cached"
     assert zoo.find(name, folder=folder) == folder / f"{name}.tflite"
+
+
+def test_a_strangers_file_is_told_of_as_far_as_it_is_recognised(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    folder.mkdir()
+    (folder / "stranger.tflite").write_bytes(runnable_classifier())
+    tensors = [image(), T("a", (1, 7, 5, 2, 3))]
+    (folder / "riddle.tflite").write_bytes(draw(tensors, ["image"], ["a"], [O("CONV_2D", ["image"], ["a"])]))
+    listed = rows(ask(capsys, "models", "--json").out)
+    stranger, riddle = listed["stranger"], listed["riddle"]
+    assert (stranger["where"], stranger["task"], stranger["license"]) == (
+        "cached",
+        "classification",
+        "unknown",
+    )
+    assert (riddle["where"], riddle["task"]) == ("cached", "?")
+    answer = ask(capsys, "models", "--commercial-ok", "--json")
+    assert not {"stranger", "riddle"} & rows(answer.out).keys()
+    assert "left out stranger: licence: unknown" in answer.err
+    assert "left out riddle: licence: ?" in answer.err
 
 
 def test_what_may_be_used_commercially_is_told_apart(

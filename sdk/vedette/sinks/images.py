@@ -13,7 +13,7 @@ from vedette.ops.images import letterbox
 from vedette.sinks.files import check_folder, sink_error, write_atomic
 from vedette.types import Closing, Image, Results
 
-__all__ = ["PICTURES", "ImagesSink", "SheetSink"]
+__all__ = ["PICTURES", "ImagesSink", "PictureSink", "SheetSink"]
 
 PICTURES = frozenset(
     f".{end}"
@@ -106,6 +106,45 @@ class ImagesSink(Closing):
         return name
 
 
+class PictureSink(Closing):
+    """One picture in one file, of the kind that its name says.
+
+    Attributes:
+        name: the path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Check that `path`, which ends in .png, .jpg or .jpeg, can be written.
+
+        Raises:
+            SettingsError: another ending.
+            SinkError: it cannot be written.
+        """
+        self.name, self._path, self._source = str(path), path, ""
+        _check_ending(path)
+        check_folder(path)
+
+    def write(self, results: Results) -> None:
+        """Write the picture; of one source there is no second.
+
+        Raises:
+            SinkError: a picture has been written already, it is the source itself, or it cannot be written.
+        """
+        source = results.frame.source
+        if self._source:
+            raise SinkError(
+                f"{self.name} holds the answer to {self._source}; for more than one picture name a folder"
+            )
+        if self._path.exists() and Path(source).exists() and self._path.samefile(source):
+            raise SinkError(f"cannot write {self.name}: it is read from; name another file")
+        picture = annotate(results.frame.image, results.found, zones=results.zones)
+        write_atomic(self._path, _encode(picture, self._path.suffix.lower(), 95))
+        self._source = source
+
+    def close(self) -> None:
+        """Do nothing: the picture is in place."""
+
+
 class SheetSink(Closing):
     """A contact sheet: up to `count` annotated thumbnails, evenly chosen from all frames, on one picture.
 
@@ -128,8 +167,7 @@ class SheetSink(Closing):
         """
         self._path = Path(path)
         self.name = f"sheet:{path}"
-        if self._path.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
-            raise SettingsError(f"cannot write {path}: a contact sheet's name ends in .png, .jpg or .jpeg")
+        _check_ending(self._path)
         limits = (("columns", columns, 1, 16), ("count", count, 1, 256), ("width", width, 64, 1920))
         for what, value, low, high in limits:
             if not low <= value <= high:
@@ -210,6 +248,11 @@ def _encode(picture: Image, ending: str, quality: int) -> bytes:
             f"cannot encode a picture of {picture.shape[1]} x {picture.shape[0]} pixels as {ending}"
         )
     return data.tobytes()
+
+
+def _check_ending(path: Path) -> None:
+    if path.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
+        raise SettingsError(f"cannot write {path}: its name ends in .png, .jpg or .jpeg")
 
 
 def _is_picture(source: str) -> bool:

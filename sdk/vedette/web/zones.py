@@ -19,7 +19,10 @@ __all__ = ["make_zone_route"]
 MOST_BYTES = 1 << 18
 """Longest body: some hundred zones of a hundred corners."""
 
-_NONE = "this run has no zones to edit; start it with --stage track --stage zones=FILE.toml"
+_NONE = (
+    "this run has no zones to edit; start it with --stage track --stage zones=FILE.toml; "
+    "the file need not be there yet"
+)
 
 
 def make_zone_route(zones: Callable[[], FileZones | None]) -> Route:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Known:
         input: ``WIDTHxHEIGHT``.
         license: of the weights, an SPDX identifier.
         training_data: what is known of the data it was trained on, and their terms.
+        metrics: figures by name that were measured on this file; may be left out.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Known:
     input: str
     license: str
     training_data: tuple[str, ...]
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def load_known(path: Path | None = None) -> dict[str, Known]:
@@ -69,7 +71,7 @@ def _known(where: str, name: str, given: object) -> Known:
         if key not in wanted:
             raise unknown_name(f"key in {where}", key, wanted)
     for key in wanted:
-        if key not in given or not _fits(key, given[key]):
+        if (key not in given and key != "metrics") or not _fits(key, given.get(key, {})):
             raise SettingsError(f"{where} {key} is {given.get(key)!r}; {_WANTED.get(key, 'text')} is needed.")
     return Known(name, **{**given, "training_data": tuple(given["training_data"])})
 
@@ -78,6 +80,7 @@ _WANTED = {
     "sha256": "64 lower-case hexadecimal digits",
     "bytes": f"a whole number of 1 to {MOST_BYTES}",
     "training_data": "a list of texts",
+    "metrics": "a table of numbers",
 }
 
 
@@ -86,4 +89,6 @@ def _fits(key: str, value: Any) -> bool:
         return type(value) is int and 0 < value <= MOST_BYTES
     if key == "training_data":
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if key == "metrics":
+        return isinstance(value, dict) and all(type(one) in (int, float) for one in value.values())
     return isinstance(value, str) and (key != "sha256" or _SHA256.fullmatch(value) is not None)

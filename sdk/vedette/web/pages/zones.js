@@ -58,6 +58,7 @@ function start(told) {
   drawing = changed = false;
   drag = null;
   $("refused").textContent = "";
+  $("loses").textContent = told.loses || "";
   $("known-labels").replaceChildren(...told.labels.map((label) => new Option(label)));
   svg.removeAttribute("hidden");
   $("editor").hidden = false;
