@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from vedette.errors import GalleryError
+from vedette.gallery.calibrate import ImpostorScores
 from vedette.gallery.gallery import Gallery
 from vedette.gallery.values import EmbeddingModel, Sample
 
@@ -196,6 +197,16 @@ def test_a_stranger_among_somebodys_pictures_is_told_and_can_be_taken_out(opened
         with pytest.raises(GalleryError, match="does not exist"):
             gallery.erase_templates(done.template_ids[2:])
         assert gallery.people()[0].templates == 3
+
+
+def test_pictures_that_a_strict_search_would_not_name_do_not_disagree_for_that(opened, faces, samples, model):
+    person = faces(1)[0]
+    strict = ImpostorScores.of(np.linspace(0, 0.95, 9000), people=90, model_sha256=model.sha256)
+    with opened() as gallery:
+        gallery.enrol("Ann", samples(person))
+        gallery.calibrate(strict, far=0.01)
+        assert gallery.threshold > 0.9 > (person @ person.T)[0, 1:].max() > model.threshold
+        assert gallery.flags() == ()
 
 
 def test_another_connection_is_followed(opened, faces, samples):

@@ -18,22 +18,26 @@ _MOST_SEARCHES = 1000
 _Ids = NDArray[np.int64]
 
 
-def find_flags(now: Snapshot, *, names: Mapping[int, str], threshold: float) -> tuple[Flag, ...]:
+def find_flags(
+    now: Snapshot, *, names: Mapping[int, str], threshold: float, unlike: float
+) -> tuple[Flag, ...]:
     """Return the flags of all templates; compares each with each, so 10,000 take seconds."""
-    return flags_of(now, now.ids, names=names, threshold=threshold)
+    return flags_of(now, now.ids, names=names, threshold=threshold, unlike=unlike)
 
 
-def flags_of(now: Snapshot, ids: _Ids, *, names: Mapping[int, str], threshold: float) -> tuple[Flag, ...]:
+def flags_of(
+    now: Snapshot, ids: _Ids, *, names: Mapping[int, str], threshold: float, unlike: float
+) -> tuple[Flag, ...]:
     """Return the flags that the templates `ids` give rise to.
 
-    One for each template that disagrees with its person's others, one for each two people that agree (their most
-    similar templates).
+    One for each template that disagrees with its person's others (all cosines below `unlike`), one for each two people
+    that agree (from `threshold` on; their most similar templates).
     """
     disagree: list[Flag] = []
     agree: dict[frozenset[int], Flag] = {}
     for rows, scores in _blocks(now, np.flatnonzero(np.isin(now.ids, ids))):
         same = now.person[None] == now.person[rows, None]
-        disagree += _disagreeing(now, rows, np.where(same, scores, LOWEST), names, threshold)
+        disagree += _disagreeing(now, rows, np.where(same, scores, LOWEST), names, unlike)
         alike = np.argwhere(~same & (scores >= threshold))
         for i, j in alike:
             pair = frozenset((int(now.person[rows[i]]), int(now.person[j])))

@@ -137,7 +137,8 @@ class Gallery(Closing):
             added, matrix = np.array(ids, np.int64), np.stack([sample.embedding for sample in checked])
             self._index.add(added, np.full(len(ids), person_id, np.int64), matrix)
             self._names = {person_id: clean, **self._names}
-            flags = flags_of(self._index.snapshot(), added, names=self._names, threshold=self.threshold)
+            now, limits = self._index.snapshot(), {"threshold": self.threshold, "unlike": self._unlike}
+            flags = flags_of(now, added, names=self._names, **limits)
         return Enrolment(person_id, found is None, ids, flags)
 
     def erase(self, name: str) -> int:
@@ -263,6 +264,11 @@ class Gallery(Closing):
         calibration = self.calibration()
         return self.model.threshold if calibration is None else calibration.threshold
 
+    @property
+    def _unlike(self) -> float:
+        """Below it two pictures of one person disagree; a search among many asks for more than a pair does."""
+        return min(self.threshold, self.model.threshold)
+
     def calibrate(self, impostors: ImpostorScores | None = None, *, far: float | None = None) -> Calibration:
         """Set the threshold at which a search takes a stranger for somebody at a rate of at most `far`.
 
@@ -290,8 +296,8 @@ class Gallery(Closing):
     def flags(self) -> tuple[Flag, ...]:
         """Return all templates that contradict their names: unlike their person's others, or like somebody else's."""
         with self._reading() as now:
-            names, threshold = self._names, self.threshold
-        return find_flags(now, names=names, threshold=threshold)
+            names, threshold, unlike = self._names, self.threshold, self._unlike
+        return find_flags(now, names=names, threshold=threshold, unlike=unlike)
 
     def integrity(self) -> str:
         """Return "ok" when the whole file is sound, else what is broken."""
