@@ -141,10 +141,16 @@ def test_the_same_run_gives_the_same_bytes_a_report_and_an_answer_to_replay(tiny
     run = shutil.copytree(tiny_run, tmp_path / "run")
     np.savez(run / "preprocessing.npz", picture_0=picture, input_0=fitted)
     outs = [tmp_path / "1.tflite", tmp_path / "2.tflite"]
-    said = ask(capsys, "convert", run, "-o", outs[0], "--report", tmp_path / "report")
+    words = ["--ranges", "percentile:99.9", "--report", tmp_path / "report"]
+    said = ask(capsys, "convert", run, "-o", outs[0], *words)
     assert (said.code, said.err) == (0, "")
     assert "calibrated on 24 pictures: calibration.npz of the run" in said.out
-    convert(run, outs[1])
+    shares = [
+        float(share) for share in re.findall(r"^saturates   \S+: ([\d.]+)% of its values$", said.out, re.M)
+    ]
+    assert shares
+    assert max(shares) <= 0.12  # a thousandth is cut off at most, and the bin in which the limit lies
+    convert(run, outs[1], Plan(ranges="percentile:99.9"))
     assert outs[0].read_bytes() == outs[1].read_bytes()
     replayed = ask(capsys, "verify", outs[0], "--json")
     verdict = json.loads(replayed.out.splitlines()[0])
@@ -159,6 +165,7 @@ def check_report(folder):
     for text in (told, page):
         assert f"{macs:.1f} million multiply-accumulates" in text
         assert "Calibrated on 24 pictures" in text
+        assert re.search(r"Layers that saturate \(share of values cut off\): \S+ 0\.\d\d%", text)
         assert "differ by at most 0.000 grey levels" in text
         assert "functional" in text
         assert "DEPTHWISE_CONV_2D" in text
@@ -202,6 +209,7 @@ def test_what_loses_too_much_is_refused_then_mended(tiny_run, tiny_float, tiny_i
     tried = [line for line in said.out.splitlines() if line.startswith("int8, ")]
     assert ["passes" in line for line in tried] == [False, False, True]
     assert "equalized" in tried[-1]
+    assert "saturates" not in said.out  # by min-max nothing is cut off
     assert re.search(r"\([+-][\d,]+ bytes, [+-][\d.]+ ms\)", tried[-1])
     contract = json.loads(read_member(out))
     assert contract["metrics"]["float"]["psnr"] == 60
