@@ -34,7 +34,8 @@ from vedette_train.recipes.embed import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = [
-    "--epochs=6", "--steps=30", "--batch=16", "--rate=0.004", "--width=0.25", "--hardness=0.2", "--margin=0.05", "--name=people",
+    "--epochs=6", "--steps=30", "--batch=16", "--rate=0.004", "--width=0.25", "--hardness=0.2", "--margin=0.05",
+    "--name=people",
 ]  # fmt: skip
 POINTS = np.float32([[40, 50], [70, 50], [55, 70], [43, 90], [67, 90]])
 
