@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from vedette_train.distill import Teacher, open_teacher
 from vedette_train.folder import claim, devices, load_weights, save_weights
 from vedette_train.job import Example, Fitting, Job, Say
 from vedette_train.left_out import LeftOut
+from vedette_train.optimizers import optimizer
 from vedette_train.prune import prune, read_widths, write_widths
 from vedette_train.settings import FitSettings
 
@@ -128,7 +129,7 @@ def _fit_part(fitting: Fitting, trainee: _Trainee, *, part: str, first: int, las
     settings, job = fitting.settings, fitting.job
     for layer in job.body:
         layer.trainable = part != "frozen"
-    trainee.compile(_optimizer(settings, job, (last - first) * settings.steps), jit_compile=False)
+    trainee.compile(optimizer(settings, job, (last - first) * settings.steps), jit_compile=False)
     batches = _Batches(fitting, first)
     called = callbacks(fitting, trainee, backup=fitting.run / part, batches=batches)
     how = {"shuffle": False, "verbose": int(fitting.bar), "callbacks": called}
@@ -181,45 +182,6 @@ def _data_parallel(settings: FitSettings, say: Say) -> Iterator[None]:
         yield
     finally:
         keras.distribution.set_distribution(before)
-
-
-class _Optimizer(keras.optimizers.AdamW):
-    """AdamW whose learning rate differs for some weights."""
-
-    def __init__(self, *args: Any, factors: Mapping[str, float], **options: Any) -> None:
-        super().__init__(*args, name="adamw", **options)
-        self._factors = factors
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update one variable."""
-        # TensorFlow hands over its own variable, which knows no path
-        path = self._trainable_variables[self._get_variable_index(variable)].path
-        super().update_step(gradient, variable, learning_rate * self._factors.get(path, 1.0))
-
-
-def _optimizer(settings: FitSettings, job: Job, total: int) -> keras.optimizers.Optimizer:
-    schedule = keras.optimizers.schedules.CosineDecay(
-        settings.rate / 20,
-        max(1, total - settings.steps),
-        alpha=0.01,
-        warmup_target=settings.rate,
-        warmup_steps=settings.steps,
-    )
-    options = {
-        "weight_decay": settings.weight_decay,
-        "clipnorm": 10.0,
-        "use_ema": True,
-        "ema_momentum": min(settings.ema, max(0.0, 1 - 10 / total)),
-        "gradient_accumulation_steps": settings.accumulate if settings.accumulate > 1 else None,
-    }
-    if not job.body or settings.body_rate == settings.layer_decay == 1:
-        return keras.optimizers.AdamW(schedule, **options)
-    factors = {
-        variable.path: settings.body_rate * settings.layer_decay**depth
-        for depth, layer in enumerate(reversed(job.body))
-        for variable in layer.trainable_variables
-    }
-    return _Optimizer(schedule, factors=factors, **options)
 
 
 class _Batches(keras.utils.PyDataset):

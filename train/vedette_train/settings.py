@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from vedette.errors import SettingsError, unknown_name
 
-__all__ = ["FitSettings", "add_options", "check_input", "option", "read_settings"]
+__all__ = ["OPTIMIZERS", "FitSettings", "add_options", "check_input", "option", "read_settings"]
 
+OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -40,7 +41,8 @@ class FitSettings:
             changes least.
         patience: epochs without a better figure after which training ends; 0 goes to the end.
         accumulate: batches whose gradients are averaged before each update.
-        weight_decay: of AdamW, a step; biases and all else decay too.
+        optimizer: adamw, or muon: about ten times fewer steps for plain convolutions, at a `rate` of 1e-2.
+        weight_decay: of the optimizer, a step; biases and all else decay too.
         ema: momentum of the weights' moving average, at most; short runs use less. 0 keeps the last weights.
         teacher: a `.keras` file or another run, whose outputs are learned too; or an `.npz` of stored outputs.
         teacher_weight: share of the teacher in the loss, 0..1.
@@ -62,7 +64,8 @@ class FitSettings:
     layer_decay: float = option(1.0, "learning rate of each layer of the body over that of the next")
     patience: int = option(0, "epochs without a better figure before it ends; 0 never")
     accumulate: int = option(1, "batches whose gradients are averaged")
-    weight_decay: float = option(0.01, "weight decay of AdamW")
+    optimizer: str = option("adamw", f"one of {', '.join(OPTIMIZERS)}")
+    weight_decay: float = option(0.01, "weight decay of the optimizer")
     ema: float = option(0.998, "momentum of the weights' moving average; 0 for none")
     teacher: Path | None = field(
         default=None, metadata={"help": ".keras file, run, or .npz of outputs to learn from"}
@@ -88,6 +91,8 @@ class FitSettings:
             raise SettingsError(f"freeze is {self.freeze} of {self.epochs} epochs; give fewer.")
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
         self._check_paths()
 
     def _check_paths(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedette.errors import SettingsError, unknown_name
 from vedette_train.data.pairs import KINDS, Task
-from vedette_train.settings import FitSettings, option
+from vedette_train.settings import OPTIMIZERS, FitSettings, option
 
 if TYPE_CHECKING:
     from vedette_train.job import Job
@@ -39,8 +39,9 @@ class Settings(FitSettings):
     epochs: int = option(100, "passes of STEPS batches each")
     steps: int = option(200, "batches an epoch")
     batch: int = option(16, "examples a batch")
-    rate: float = option(1e-3, "peak learning rate")
-    weight_decay: float = option(0.0, "weight decay of AdamW")
+    optimizer: str = option("muon", f"one of {', '.join(OPTIMIZERS)}")
+    rate: float = option(1e-2, "peak learning rate")
+    weight_decay: float = option(0.0, "weight decay of the optimizer")
     ema: float = option(0.999, "momentum of the weights' moving average; 0 for none")
     kind: str = option("sr", f"one of {', '.join(KINDS)}")
     scale: int = option(2, "of sr: how many times larger, 2 to 4")
