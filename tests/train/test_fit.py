@@ -15,7 +15,7 @@ pytestmark = [needs_tensorflow, pytest.mark.timeout(300)]
 TRIALS = Path(__file__).with_name("trials.py")
 NAMES = [
     "learning", "pruning", "pruned_run", "distillation", "backbones", "refusals", "precision", "patience", "freezing",
-    "torn", "full_disk", "real_networks",
+    "torn", "full_disk", "real_networks", "muon",
 ]  # fmt: skip
 CHANCE = 0.25
 
@@ -45,6 +45,13 @@ def test_it_learns_and_says_so(found):
     assert "GPU" in first or first.startswith("epoch 1")  # with a GPU nothing is said of it
     assert [line.partition(":")[0] for line in epochs[-3:]] == ["epoch 1", "epoch 2", "epoch 3"]
     assert "top1" in epochs[-1]
+
+
+def test_muon_learns_and_turns_kernels_of_convolutions_alone(found):
+    told = found["muon"]
+    assert told["top1"] > 0.9
+    assert 0.6 < min(told["singular"]) <= max(told["singular"]) < 1.3  # Newton-Schulz: nearly a rotation
+    np.testing.assert_allclose(told["depthwise"], 1, atol=1e-2)  # AdamW's first step is the rate
 
 
 def test_channels_that_say_nothing_can_be_cut_without_a_trace(found):

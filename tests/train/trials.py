@@ -23,6 +23,7 @@ from vedette_train.job import Job
 from vedette_train.models.classify import classify_network
 from vedette_train.models.detect import body_and_network
 from vedette_train.models.face import face_network
+from vedette_train.optimizers import Muon
 from vedette_train.prune import narrowed, prune
 from vedette_train.settings import FitSettings
 
@@ -97,6 +98,29 @@ def try_learning(folder):
     said = []
     job = fit(settings(), toy, folder / "base", say=said.append)
     return {"top1": top1(job.network), "untrained": top1(network()), "said": said}
+
+
+def try_muon(folder):
+    """Learn with Muon, and look at a step of it on kernels of a convolution and of a depthwise one."""
+    job = fit(settings(optimizer="muon"), toy, folder / "muon")
+    net, rate = network(), 0.01
+    muon = Muon(rate, weight_decay=0.0, adam_lr_ratio=0.5)
+    kernels = {n: net.get_layer(n).kernel for n in ("down", "filter")}
+    muon.factors = {kernels["down"].path: 0.1}
+    before = {name: np.asarray(kernel).copy() for name, kernel in kernels.items()}
+    rng = np.random.default_rng(0)
+    gradients = [
+        ops.convert_to_tensor(rng.normal(size=v.shape).astype("float32")) for v in net.trainable_variables
+    ]
+    muon.apply(gradients, net.trainable_variables)
+    moved = {name: np.asarray(kernel) - before[name] for name, kernel in kernels.items()}
+    matrix = moved["down"].reshape(-1, moved["down"].shape[-1])
+    unit = rate * 0.1 * 0.2 * max(matrix.shape) ** 0.5
+    return {
+        "top1": top1(job.network),
+        "singular": (np.linalg.svd(matrix, compute_uv=False) / unit).tolist(),
+        "depthwise": np.abs(moved["filter"] / (rate * 0.5)).ravel().tolist(),
+    }
 
 
 def try_precision(folder):
