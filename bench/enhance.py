@@ -36,7 +36,6 @@ from vedette_train.data.degrade import FILL_RADIUS_PX, compressed, gaussian, scr
 from vedette_train.data.face_views import faint
 from vedette_train.data.pairs import KINDS, Task
 from vedette_train.evaluate_enhance import before, psnr, psnr_y, ssim
-from vedette_train.judge_enhance import CurveReader
 
 Image = NDArray[np.uint8]
 Method = Callable[[Image, float], Image]
@@ -144,32 +143,6 @@ def classical(kind: str, scale: int) -> dict[str, Method]:
     return found | ({"gamma": gamma, "clahe": clahe} if kind == "lowlight" else {})
 
 
-def tiled(model: Any, image: Image) -> Image:
-    """Return what a model of fixed size makes of `image`, in tiles that overlap by what it looks at around a pixel."""
-    contract, head = model.model.contract.input, model.model.contract.head
-    if 0 in contract.size_wh or contract.resize == "stretch":
-        return np.asarray(model.enhance(image), np.uint8)
-    reach, stride, scale = head["reach_px"], head["stride_px"], model.scale
-    edge = -(-reach // stride) * stride
-    (height, width), (w, h) = image.shape[:2], contract.size_wh
-    steps = (w - 2 * edge, h - 2 * edge)
-    columns, rows = (
-        max(0, -(-(n - s) // step)) for n, s, step in zip((width, height), (w, h), steps, strict=True)
-    )
-    spare = (rows * steps[1] + h - height, columns * steps[0] + w - width)
-    full = cv2.copyMakeBorder(image, 0, spare[0], 0, spare[1], cv2.BORDER_REPLICATE)
-    made = np.zeros((full.shape[0] * scale, full.shape[1] * scale, 3), np.uint8)
-    for row in range(rows + 1):
-        for column in range(columns + 1):
-            top, left = row * steps[1], column * steps[0]
-            tile = model.enhance(np.ascontiguousarray(full[top : top + h, left : left + w]))
-            y, x = (edge if row else 0), (edge if column else 0)
-            made[(top + y) * scale : (top + h) * scale, (left + x) * scale : (left + w) * scale] = tile[
-                y * scale :, x * scale :
-            ]
-    return made[: height * scale, : width * scale]
-
-
 def measure(cases: Iterator[Case], methods: Mapping[str, Method], *, border: int) -> dict[str, Any]:
     """Return for each group and method PSNR, SSIM and seconds a megapixel given, and the least gain of PSNR."""
     rows: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
@@ -207,14 +180,13 @@ def main() -> int:
     if not (options.data / "photos").is_dir():
         print(f"there is no photos/ in {options.data}; give --data", file=sys.stderr)
         return 2
-    reader: Any = CurveReader if options.kind == "lowlight" else vedette.ImageToImage
     with ExitStack() as stack:
         scale = options.scale if options.kind == "sr" else 1
         methods: dict[str, Method] = {}
         if options.model:
-            model = stack.enter_context(vedette.load_as(reader, options.model, threads=1))
-            scale = getattr(model, "scale", 1)
-            methods["model"] = lambda image, _: tiled(model, image)
+            model = stack.enter_context(vedette.load_enhancer([options.model], threads=1))
+            scale = model.scale
+            methods["model"] = lambda image, _: np.asarray(model.enhance(image), np.uint8)
         methods = classical(options.kind, scale) | methods
         border = scale if options.kind == "sr" else 0
         told = measure(CASES[options.kind](options.data / "photos", scale), methods, border=border)

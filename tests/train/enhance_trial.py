@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from vedette.ops.curves import apply_curves
 from vedette_train.data.photos import read_photos
-from vedette_train.evaluate_enhance import brightened
 from vedette_train.export_enhance import REACH_PX, Measure, network_of
 from vedette_train.fit import fit
 from vedette_train.losses.enhance import Light, brighten, charbonnier, light_loss
@@ -96,7 +96,7 @@ def losses():
     image = rng.integers(0, 256, (1, 64, 48, 3)).astype(np.uint8)
     curves = rng.uniform(-1, 1, (1, 8, 6, 12)).astype(np.float32)
     there = np.asarray(brighten(image.astype(np.float32) / 255, ops.convert_to_tensor(curves), 4))[0]
-    here = brightened(image[0], curves[0])
+    here = apply_curves(image[0], curves[0])
     flat, still = np.full((1, 64, 64, 3), 0.25, np.float32), np.zeros((1, 8, 8, 3), np.float32)
     light = Light(0.6, 1)
     lit = np.full((1, 64, 64, 3), 0.8, np.float32)

@@ -17,7 +17,7 @@ from vedette.errors import SettingsError, VedetteError
 from vedette_train.data.degrade import compressed, damaged, gaussian, scratches, sensor_noise, shrunk
 from vedette_train.data.pairs import KINDS, Task, check_pair, drawn_pair
 from vedette_train.data.photos import middle, read_photos, seen_anew
-from vedette_train.evaluate_enhance import CAP_DB, before, brightened, figures, luma, psnr, psnr_y, ssim
+from vedette_train.evaluate_enhance import CAP_DB, before, figures, luma, psnr, psnr_y, ssim
 from vedette_train.recipes.enhance import Settings
 
 SHARED = Path(__file__).resolve().parents[3] / "shared/data"
@@ -140,15 +140,6 @@ def test_the_protocol_is_the_literatures():
         image = image[:height, :width]
         told.append(psnr_y(image, before(shrunk(image, 3), Task("sr", 3, (32, 32))), border=3))
     assert np.mean(told) == pytest.approx(30.40, abs=0.01)
-
-
-def test_curves_by_hand():
-    image = np.full((8, 6, 3), 51, np.uint8)
-    curves = np.zeros((2, 2, 6), np.float32)
-    curves[..., 0], curves[..., 3] = 1.0, 0.5
-    once = 0.2 + 0.2 * 0.8
-    red = round((once + 0.5 * once * (1 - once)) * 255)
-    assert (brightened(image, curves) == [red, 51, 51]).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

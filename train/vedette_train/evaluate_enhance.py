@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vedette.heads import image_to_image
+from vedette.ops.curves import apply_curves
 from vedette.types import Image, Tensor
 from vedette_train.data.pairs import Task
 
-__all__ = ["before", "brightened", "decoded", "figures", "luma", "psnr", "psnr_y", "ssim"]
+__all__ = ["before", "decoded", "figures", "luma", "psnr", "psnr_y", "ssim"]
 
 Floats = NDArray[np.float64]
 
@@ -47,22 +47,10 @@ def ssim(wanted: Image, found: Image) -> float:
     return float(structural_similarity(luma(wanted), luma(found), **options))
 
 
-def brightened(image: Image, curves: NDArray[np.float32]) -> Image:
-    """Return `image` (H, W, 3) uint8 by curves (h, w, 3 iterations), -1..1, which cover all of it.
-
-    Zero-DCE (Guo et al., CVPR 2020), eq. 4; between the middles of places the curves are linear.
-    """
-    light, size_wh = image.astype(np.float32) / 255, (image.shape[1], image.shape[0])
-    for start in range(0, curves.shape[-1], 3):
-        part = np.ascontiguousarray(curves[..., start : start + 3])
-        light += cv2.resize(part, size_wh, interpolation=cv2.INTER_LINEAR) * light * (1 - light)
-    return np.clip(np.rint(light * 255), 0, 255).astype(np.uint8)
-
-
 def decoded(raw: NDArray[np.float32], given: Image, task: Task) -> Image:
     """Return the picture that the network's answer `raw` to `given` makes, as the device does."""
     if task.kind == "lowlight":
-        return brightened(given, raw)
+        return apply_curves(given, raw)
     return image_to_image.decode(Tensor(task.output, raw[None], 0.0, 0), values="unit")
 
 

@@ -31,7 +31,7 @@ REFERENCES = 4
 TASKS = {"sr": "super-resolution", "denoise": "denoising", "lowlight": "low light", "restore": "restoration"}
 REACH_PX = {"sr": 7, "denoise": 48, "restore": 48}
 """How far around a pixel of the answer the network looks at most, input pixels; a test measures it."""
-STRIDE_PX = {"sr": 1, "denoise": 8, "restore": 8}
+STEP_PX = {"sr": 1, "denoise": 8, "restore": 8}
 """Tiles that begin at multiples of it are answered as the whole picture would be."""
 
 
@@ -148,7 +148,7 @@ def _head(settings: Settings) -> dict[str, Any]:
     kind = settings.kind
     if kind == "lowlight":
         return {"type": "curves", "iterations": settings.iterations}
-    places = {"reach_px": REACH_PX[kind], "stride_px": STRIDE_PX[kind]}
+    places = {"reach_px": REACH_PX[kind], "step_px": STEP_PX[kind]}
     return {"type": "image-to-image", "scale": settings.task.scale, "range": "unit", **places}
 
 

@@ -14,39 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 import vedette
-from vedette.contract import ModelFile
-from vedette.ops.quant import fill_input, to_real
-from vedette.types import Closing, Engine, Image
+from vedette.models.curves import CurveEnhancer
 from vedette_train.data.pairs import KINDS, Task, check_pairs
 from vedette_train.data.photos import read_photos
-from vedette_train.evaluate_enhance import brightened, figures
+from vedette_train.evaluate_enhance import figures
 
-__all__ = ["CurveReader", "main"]
-
-
-class CurveReader(Closing):
-    """A model with the head "curves" on one engine: asks for the curves and applies them. For `vedette.load_as`."""
-
-    def __init__(self, engine: Engine, model: ModelFile, *, min_score: float | None = None) -> None:
-        self._engine, self.model = engine, model
-
-    def enhance(self, image: Image) -> Image:
-        """Return `image`, (H, W, 3) uint8 RGB, in more light."""
-        spec, contract = self._engine.inputs[0], self.model.contract.input
-
-        def fill(buffers: Sequence[NDArray[np.generic]]) -> None:
-            fill_input(image, buffers[0], spec, contract)
-
-        (curves,) = self._engine.run(fill)
-        return brightened(image, np.asarray(to_real(curves.data, curves)[0], np.float32))
-
-    def close(self) -> None:
-        """Close the engine."""
-        self._engine.close()
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=int, default=1)
     parser.add_argument("--split", default="val", choices=("train", "val"))
     options = parser.parse_args(argv)
-    reader: Any = CurveReader if options.kind == "lowlight" else vedette.ImageToImage
+    reader: Any = CurveEnhancer if options.kind == "lowlight" else vedette.ImageToImage
     with cast(Any, vedette.load_as(reader, options.model)) as enhancer:
         task = Task(options.kind, options.scale, enhancer.model.contract.input.size_wh)
         pairs = check_pairs(read_photos(options.data)[options.split], task)
