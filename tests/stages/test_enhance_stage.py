@@ -13,6 +13,7 @@ import pytest
 
 import vedette
 from drawn_enhancers import curve_model, picture_model
+from recognition import ToldFaces, toy_recognizer
 from vedette.app import make_stage
 from vedette.errors import SettingsError
 from vedette.models.enhance import Enhancer
@@ -21,7 +22,10 @@ from vedette.pipeline import process
 from vedette.settings import EnhanceSettings
 from vedette.stages.detect import Detect
 from vedette.stages.enhance import Enhance
+from vedette.stages.order import check_order
+from vedette.stages.recognize import Recognize
 from vedette.stages.steady import FOLLOW_S, SteadyCurves
+from vedette.stages.track import Track
 from vedette.stats import Stats
 from vedette.testing import FakeSource, ListSink
 from vedette.types import Detections, Frame, ModelInfo, Results
@@ -241,3 +245,16 @@ def test_closing_closes_the_models() -> None:
     model = Slow(Clock())
     Enhance(Enhancer([model]), EnhanceSettings()).close()
     assert model.closed == 1
+
+
+def test_nobody_is_named_by_invented_detail(tmp_path: Path) -> None:
+    vivid = files(tmp_path, vivid=picture_model(2, invents=True))
+    plain = files(tmp_path, plain=picture_model(2))
+    with toy_recognizer(tmp_path) as recognizer:
+        rest = [Detect("faces", ToldFaces()), Track(), Recognize(recognizer)]
+        with make_stage(f"enhance={vivid}") as stage, pytest.raises(SettingsError, match="invents detail"):
+            check_order([stage, *rest])
+        with make_stage(f"enhance={vivid}") as stage:
+            check_order([*rest, stage])
+        with make_stage(f"enhance={plain}") as stage:
+            check_order([stage, *rest])

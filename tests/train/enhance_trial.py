@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from vedette.ops.curves import apply_curves
@@ -16,7 +17,10 @@ from vedette_train.data.photos import read_photos
 from vedette_train.export_enhance import REACH_PX, Measure, network_of
 from vedette_train.fit import fit
 from vedette_train.losses.enhance import Light, brighten, charbonnier, light_loss
+from vedette_train.losses.vivid import VividLoss
+from vedette_train.models.enhance import rival_network
 from vedette_train.models.ranged import Ranged, RangedConv
+from vedette_train.perceptual import apart, feature_network
 from vedette_train.recipes import enhance
 from vedette_train.recipes.enhance import Settings
 
@@ -111,6 +115,44 @@ def losses():
     }  # fmt: skip
 
 
+def backbone(path):
+    """Write a small network with a map of each stride."""
+    image = x = keras.Input((64, 64, 3))
+    for i in range(5):
+        x = keras.layers.Conv2D(8, 3, 2, "same", activation="relu", name=f"c{i}")(x)
+    keras.Model(image, x).save(path)
+    return path
+
+
+def vivid(folder, data):
+    """Return figures of a vivid run, and what teaches its rival."""
+    given = {"kind": "sr", "scale": 2, "vivid": backbone(folder / "backbone.keras"), "optimizer": "adamw"}
+    told = fitted(folder, "vivid", data, init=folder / "sr", **{**given, "rate": 1e-4})
+    rng = np.random.default_rng(4)
+    wanted, found = (tf.constant(rng.random((2, 64, 64, 3)), tf.float32) for _ in range(2))
+    rival, features = rival_network((64, 64)), feature_network((64, 64), given["vivid"])
+    taught = []
+    for weight in (0.0, 100.0):
+        with tf.GradientTape() as tape:
+            tape.watch(found)
+            value = VividLoss(rival, features, weight)(wanted, found)
+        variables = [v.value for v in rival.trainable_variables]
+        *rivals, mine = tape.gradient(value, [*variables, found])
+        taught.append([np.concatenate([g.numpy().ravel() for g in rivals]), mine.numpy()])
+    contract = json.loads((folder / "vivid" / "contract.json").read_text())
+    same = feature_network((64, 64), given["vivid"])
+    return {
+        **told,
+        "rival": float(np.abs(taught[0][0] - taught[1][0]).max()),
+        "rival learns": float(np.abs(taught[0][0]).max()),
+        "maker": float(np.abs(taught[0][1] - taught[1][1]).max()),
+        "name": contract["name"],
+        "invents": contract["head"].get("invents"),
+        "equal": float(apart(same, wanted, wanted)),
+        "different": float(apart(same, wanted, found)),
+    }
+
+
 def main():
     folder, data = map(Path, sys.argv[1:])
     told = {
@@ -124,6 +166,7 @@ def main():
         told[kind] = fitted(folder, kind, data, kind=kind, **changes)
     rounded = {"kind": "sr", "scale": 2, "rounded": True, "init": folder / "sr", "epochs": 1, "rate": 1e-3}
     told["rounded"] = fitted(folder, "rounded", data, **rounded)
+    told["vivid"] = vivid(folder, data)
     print(json.dumps(told))
 
 

@@ -65,6 +65,41 @@ def test_a_run_goes_on_with_the_rounding_of_int8(trial):
 
 @needs_tensorflow
 @pytest.mark.timeout(1500)
+@needs_tensorflow
+@pytest.mark.timeout(1500)
+def test_a_vivid_network_has_a_rival_that_only_its_own_loss_teaches(trial):
+    told = trial[1]["vivid"]
+    assert told["rival"] == 0 < told["rival learns"]  # however much its judgement weighs
+    assert told["maker"] > 0
+    assert told["equal"] == pytest.approx(0, abs=1e-6)
+    assert told["different"] > 0.01
+    assert told["float"]["apart"] < told["untrained"]["apart"]
+
+
+@needs_tensorflow
+@pytest.mark.timeout(1500)
+def test_a_vivid_model_says_that_it_invents(trial):
+    assert trial[1]["vivid"]["name"] == "sr-x2-vivid"
+    assert trial[1]["vivid"]["invents"] is True
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"kind": "denoise"}, "--kind sr", id="of another kind"),
+        pytest.param({"init": None}, "--init RUN", id="from nothing"),
+        pytest.param({"vivid": Path("gone.tflite")}, "no backbone at gone.tflite", id="no backbone"),
+        pytest.param({"scale": 3, "patch": 48}, "multiple of 32", id="a size that does not divide"),
+        pytest.param({"rival_weight": -1.0}, "give 0 or more", id="a weight below 0"),
+    ],
+)
+def test_a_vivid_run_that_cannot_be_is_refused(tmp_path, changes, words):
+    (tmp_path / "ema.weights.h5").touch()
+    given = {"data": tmp_path, "scale": 2, "init": tmp_path, "vivid": tmp_path / "ema.weights.h5"}
+    with pytest.raises(SettingsError, match=words):
+        Settings(**{**given, **changes})
+
+
 @pytest.mark.parametrize("kind", ["rounded", "lowlight"])
 def test_the_small_form_passes_the_gate_in_the_sdk(trial, tmp_path, kind):
     model = tmp_path / "model.tflite"

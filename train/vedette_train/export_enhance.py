@@ -20,6 +20,7 @@ from vedette_train.evaluate_enhance import before, decoded, figures
 from vedette_train.folder import kept_network, save
 from vedette_train.job import Example
 from vedette_train.models.enhance import clean_network, curve_network, sr_network
+from vedette_train.perceptual import picture_distance
 
 if TYPE_CHECKING:
     from vedette_train.recipes.enhance import Settings
@@ -72,6 +73,7 @@ class Measure:
     def __init__(self, photos: Sequence[Photo], settings: Settings) -> None:
         self._photos, self.task = photos, settings.task
         self._network = network_of(settings, settings.input)
+        self._backbone = settings.vivid
         self._pairs: list[Pair] = []
 
     @property
@@ -81,10 +83,14 @@ class Measure:
         return self._pairs
 
     def __call__(self, network: keras.Model) -> Mapping[str, float]:
-        """Return `figures` of the network, whatever size it was built for."""
+        """Return `figures` of the network, whatever size it was built for; of a vivid one "apart" too."""
         self._network.set_weights(network.get_weights())
         found = [(wanted, self._answer(given)) for given, wanted in self.pairs]
-        return figures(found, self.task)
+        told = dict(figures(found, self.task))
+        if self._backbone is not None:
+            distances = [picture_distance(*pair, self._backbone) for pair in found]
+            told["apart"] = round(float(np.mean(distances)), 4)
+        return told
 
     def _answer(self, given: Image) -> Image:
         raw = self._network.predict_on_batch(_real(fitted(given, self.task))[None])
@@ -149,7 +155,8 @@ def _head(settings: Settings) -> dict[str, Any]:
     if kind == "lowlight":
         return {"type": "curves", "iterations": settings.iterations}
     places = {"reach_px": REACH_PX[kind], "step_px": STEP_PX[kind]}
-    return {"type": "image-to-image", "scale": settings.task.scale, "range": "unit", **places}
+    invents = {} if settings.vivid is None else {"invents": True}
+    return {"type": "image-to-image", "scale": settings.task.scale, "range": "unit", **places, **invents}
 
 
 def _calibration(photos: Sequence[Photo], settings: Settings) -> Image:

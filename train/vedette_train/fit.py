@@ -209,7 +209,7 @@ class _Trainee(keras.Model):
 
     def __init__(self, job: Job, teacher: Teacher | None, teacher_weight: float) -> None:
         super().__init__(name="trainee")
-        self.network = job.network
+        self.network, self.rival = job.network, job.rival
         self._loss, self._distance = job.loss, job.distance
         self._teacher, self._teacher_weight = teacher, teacher_weight
         self._stored = job.stored

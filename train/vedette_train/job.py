@@ -37,6 +37,7 @@ class Job:
         stored: True where targets are dicts with a teacher's stored outputs under "teacher".
         pictures: how many files examples are drawn from; of these the setting ``max_broken`` lets a share be broken.
             0 where `example` reads none, or sees to broken ones itself.
+        rival: a network that learns beside it, because `loss` asks it; not kept.
         left_out: a line for each picture or label that the run does without from the beginning.
     """
 
@@ -49,6 +50,7 @@ class Job:
     distance: Callable[[Any, Any], Any] = distance
     stored: bool = False
     pictures: int = 0
+    rival: keras.Model | None = None
     left_out: Sequence[str] = ()
 
 

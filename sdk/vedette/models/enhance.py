@@ -66,6 +66,7 @@ class Enhancer(Closing):
         names: of the models, in order.
         infos: which models they are.
         scale: how many times wider and higher the result is.
+        invents: whether a model makes up detail that was never there; not for looking who somebody is.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -73,6 +74,7 @@ class Enhancer(Closing):
         self.infos = tuple(step.info for step in steps)
         self.names = tuple(info.name for info in self.infos)
         self.scale = math.prod(step.scale for step in steps)
+        self.invents = any(getattr(step, "invents", False) for step in steps)
 
     def enhance(self, image: NDArray[Depth], *, tell: Tell = _nobody) -> NDArray[Depth]:
         """Return `image`, (H, W, 3) RGB of uint8 or uint16, enhanced: `scale` times as large, same dtype.
@@ -155,6 +157,7 @@ class TiledImage(Closing):
     def __init__(self, network: ImageToImage, *, core: int | None = None) -> None:
         self.network, self.info, self.scale = network, network.info, network.scale
         self.reach = _reach(network.model)
+        self.invents = bool(network.model.contract.head.get("invents", False))
         self._grey = network.model.contract.input.color == "gray"
         self._fixed = 0 not in network.model.contract.input.size_wh
         self._core_wh = self._fit_core(core)

@@ -30,8 +30,19 @@ def check_order(stages: Sequence[Stage]) -> None:
             )
         if isinstance(stage, Recognize) and _all_detect(before):
             raise SettingsError("the stage recognize names tracks; put the stages faces and track before it.")
+        if isinstance(stage, Recognize):
+            _refuse_invention(before)
         if isinstance(stage, Privacy):
             _check_privacy(stage, before)
+
+
+def _refuse_invention(before: Sequence[Stage]) -> None:
+    for stage in before:
+        if isinstance(stage, Enhance) and stage.enhancer.invents:
+            raise SettingsError(
+                f"{', '.join(stage.enhancer.names)} invents detail, so that a face may become another's; it cannot "
+                "come before recognize. Take a faithful model, such as sr-x2, or put the stage enhance after recognize."
+            )
 
 
 def _all_detect(stages: Sequence[Stage]) -> bool:

@@ -11,12 +11,13 @@ from keras import layers, ops
 
 from vedette_train.models.ranged import Ranged, RangedConv
 
-__all__ = ["clean_network", "curve_network", "sr_network"]
+__all__ = ["clean_network", "curve_network", "rival_network", "sr_network"]
 
 UNIT = (0.0, 1.0)
 SR_CHANNELS, SR_LAYERS = 28, 5
 CLEAN_CHANNELS = (32, 64, 96)  # at half, a quarter and an eighth of the size
 CURVE_CHANNELS = (16, 24, 32)
+RIVAL_CHANNELS = (32, 48, 64, 96)
 
 
 class _Blocks:
@@ -137,3 +138,16 @@ def curve_network(
     x = layers.Activation("tanh", name="tanh")(blocks.last(x, 3 * iterations, "curves"))
     curves = blocks.ranged(x, "tanh", (-1.0, 127 / 128))
     return keras.Model(image, {"curves": curves}, name="curves")
+
+
+def rival_network(size_wh: tuple[int, int]) -> keras.Model:
+    """Return what tells real pictures from made ones, (n, H, W, 3), 0..1, by regions: (n, H/8, W/8, 1) logits.
+
+    PatchGAN (Isola et al., CVPR 2017) without normalization. It is needed for learning alone and never exported.
+    """
+    image = _input(size_wh)
+    x = layers.Rescaling(2.0, -1.0)(image)
+    for i, channels in enumerate(RIVAL_CHANNELS):
+        x = layers.Conv2D(channels, 3, 1 if i == 0 else 2, "same", name=f"rival_{i}")(x)
+        x = layers.LeakyReLU(0.2)(x)
+    return keras.Model(image, layers.Conv2D(1, 3, padding="same", name="real")(x), name="rival")

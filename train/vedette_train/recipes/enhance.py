@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,9 @@ class Settings(FitSettings):
         width: channels over what they are by themselves.
         iterations: of "lowlight", how often the curve is applied.
         exposure: of "lowlight", the mean level that dark regions are brought to, 0..1.
+        vivid: of "sr", a file whose features tell what looks alike, such as a quantized MobileNet V2 `.tflite`:
+            fine-tune `init` against a rival network, for pictures that please. They invent detail.
+        rival_weight: of the rival's judgement in the loss.
         rounded: learn with the rounding of int8 (quantization-aware); begin with a run that did not, by `init`.
         name: what the exported model is called; by kind and scale when not given.
     """
@@ -50,6 +54,11 @@ class Settings(FitSettings):
     width: float = option(1.0, "channels over what they are by themselves")
     iterations: int = option(4, "of lowlight: how often the curve is applied")
     exposure: float = option(0.5, "of lowlight: mean level that dark regions are brought to")
+    vivid: Path | None = field(
+        default=None,
+        metadata={"help": "of sr: backbone file; fine-tune INIT adversarially, which invents detail"},
+    )
+    rival_weight: float = option(0.005, "of vivid: weight of the rival network's judgement")
     rounded: bool = option(False, "learn with the rounding of int8; give --init too (yes or no)")
     name: str = option("", "what the exported model is called", export=True)
 
@@ -70,8 +79,24 @@ class Settings(FitSettings):
             raise SettingsError(f"iterations is {self.iterations}; give 1 to 16.")
         if not 0 < self.exposure < 1:
             raise SettingsError(f"exposure is {self.exposure}; give a level between 0 and 1.")
+        if self.vivid is not None:
+            self._check_vivid(self.vivid)
         if self.prune:
             raise SettingsError("prune cannot cut these networks; give a smaller --width and train anew.")
+
+    def _check_vivid(self, backbone: Path) -> None:
+        if self.kind != "sr" or self.init is None:
+            raise SettingsError(
+                "vivid makes a faithful super-resolution vivid; give --kind sr and --init RUN too."
+            )
+        if not backbone.exists():
+            raise SettingsError(f"there is no backbone at {backbone} for vivid.")
+        if self.patch * self.scale % 32:
+            raise SettingsError(
+                f"patch is {self.patch}; vivid needs a multiple of {32 // math.gcd(32, self.scale)}."
+            )
+        if not self.rival_weight >= 0:
+            raise SettingsError(f"rival_weight is {self.rival_weight}; give 0 or more.")
 
     @property
     def task(self) -> Task:
@@ -81,7 +106,8 @@ class Settings(FitSettings):
     @property
     def model_name(self) -> str:
         """What the exported model is called."""
-        return self.name or (f"sr-x{self.scale}" if self.kind == "sr" else self.kind)
+        vivid = "" if self.vivid is None else "-vivid"
+        return self.name or (f"sr-x{self.scale}{vivid}" if self.kind == "sr" else self.kind)
 
 
 def job(settings: Settings) -> Job:
@@ -97,20 +123,34 @@ def job(settings: Settings) -> Job:
 
     photos, light = read_photos(settings.data), Light(settings.exposure, settings.iterations)
 
+    side = (settings.patch, settings.patch)
+    rival, near = (None, charbonnier) if settings.vivid is None else _vivid(settings, settings.vivid)
+
     def loss(target: Any, outputs: Any) -> Any:
         if settings.kind == "lowlight":
             return light_loss(target["given"], outputs["curves"], light)
-        return charbonnier(target["wanted"], outputs["enhanced"])
+        return near(target["wanted"], outputs["enhanced"])
 
-    side = (settings.patch, settings.patch)
     return Job(
         network=network_of(settings, side),
         loss=loss,
         example=examples(photos["train"], Task(settings.kind, settings.task.scale, side)),
         measure=Measure(photos["val"], settings),
-        watch=None if settings.kind == "lowlight" else "psnr",
+        watch=None if settings.kind == "lowlight" or rival else "psnr",
+        rival=rival,
         pictures=len(photos["train"]),
     )
+
+
+def _vivid(settings: Settings, backbone: Path) -> tuple[Any, Any]:
+    """Return the rival network, and the loss in which it has a say."""
+    from vedette_train.losses.vivid import VividLoss
+    from vedette_train.models.enhance import rival_network
+    from vedette_train.perceptual import feature_network
+
+    large = (settings.patch * settings.scale,) * 2
+    rival = rival_network(large)
+    return rival, VividLoss(rival, feature_network(large, backbone), settings.rival_weight)
 
 
 def export(settings: Settings, run: Path) -> dict[str, Any]:
