@@ -41,7 +41,8 @@ class FitSettings:
             changes least.
         patience: epochs without a better figure after which training ends; 0 goes to the end.
         accumulate: batches whose gradients are averaged before each update.
-        optimizer: adamw, or muon: about ten times fewer steps for plain convolutions, at a `rate` of 1e-2.
+        optimizer: adamw, or muon: several times fewer steps for plain convolutions, at a `rate` of 5e-3 and
+            a `weight_decay` of 0.1 (of kernels alone).
         weight_decay: of the optimizer, a step; biases and all else decay too.
         ema: momentum of the weights' moving average, at most; short runs use less. 0 keeps the last weights.
         teacher: a `.keras` file or another run, whose outputs are learned too; or an `.npz` of stored outputs.
