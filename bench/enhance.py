@@ -13,6 +13,10 @@
 - restore: Set14 as JPEG of quality 10, 20 and 40, and with scratches and missing parts. Beside it, of the latter,
   OpenCV's inpainting (Telea), which is told the mask; "filled" is the network after that inpainting.
 
+With `--apart BACKBONE.tflite` also how far the results are from the true pictures in the features of a network that
+names things (`vedette_train.perceptual`; **not LPIPS**). The backbone that a vivid model learned by favours it: ask
+another.
+
 A model of fixed size sees larger pictures in overlapping tiles. PSNR and SSIM are means over pictures.
 """
 
@@ -143,9 +147,14 @@ def classical(kind: str, scale: int) -> dict[str, Method]:
     return found | ({"gamma": gamma, "clahe": clahe} if kind == "lowlight" else {})
 
 
-def measure(cases: Iterator[Case], methods: Mapping[str, Method], *, border: int) -> dict[str, Any]:
+def measure(
+    cases: Iterator[Case], methods: Mapping[str, Method], *, border: int, backbone: Path | None = None
+) -> dict[str, Any]:
     """Return for each group and method PSNR, SSIM and seconds a megapixel given, and the least gain of PSNR."""
-    rows: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
+    rows: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    if backbone is not None:
+        from vedette_train.perceptual import picture_distance  # needs Keras, the rest does not
+
     for group, given, wanted, told in cases:
         first = None
         for name, method in methods.items():
@@ -154,8 +163,12 @@ def measure(cases: Iterator[Case], methods: Mapping[str, Method], *, border: int
             took = (time.perf_counter() - start) / (given.shape[0] * given.shape[1]) * 1e6
             near = psnr_y(wanted, found, border=border) if border else psnr(wanted, found)
             first = near if first is None else first
-            rows.setdefault((group, name), []).append((near, ssim(wanted, found), took, near - first))
-    return {
+            row = (near, ssim(wanted, found), took, near - first)
+            distance: tuple[float, ...] = (
+                () if backbone is None else (picture_distance(wanted, found, backbone),)
+            )
+            rows.setdefault((group, name), []).append((*row, *distance))
+    figures = {
         f"{group} {name}": {
             "psnr": round(float(np.mean([v[0] for v in values])), 3),
             "ssim": round(float(np.mean([v[1] for v in values])), 4),
@@ -164,6 +177,9 @@ def measure(cases: Iterator[Case], methods: Mapping[str, Method], *, border: int
         }
         for (group, name), values in rows.items()
     }
+    for (group, name), values in rows.items() if backbone is not None else ():
+        figures[f"{group} {name}"]["apart"] = round(float(np.mean([v[4] for v in values])), 4)
+    return figures
 
 
 def main() -> int:
@@ -175,6 +191,7 @@ def main() -> int:
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--scale", type=int, default=3, help="of sr, where no model is given")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--apart", type=Path, metavar="BACKBONE", help="a quantized MobileNet; needs Keras")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if not (options.data / "photos").is_dir():
@@ -189,14 +206,22 @@ def main() -> int:
             methods["model"] = lambda image, _: np.asarray(model.enhance(image), np.uint8)
         methods = classical(options.kind, scale) | methods
         border = scale if options.kind == "sr" else 0
-        told = measure(CASES[options.kind](options.data / "photos", scale), methods, border=border)
+        told = measure(
+            CASES[options.kind](options.data / "photos", scale),
+            methods,
+            border=border,
+            backbone=options.apart,
+        )
     if options.json:
         print(json.dumps(told))
         return 0
-    print(f"{'':24s}{'PSNR':>9s}{'SSIM':>9s}{'s/MP':>9s}{'least gain':>12s}")
+    print(
+        f"{'':24s}{'PSNR':>9s}{'SSIM':>9s}{'s/MP':>9s}{'least gain':>12s}{'apart' if options.apart else '':>9s}"
+    )
     for name, row in told.items():
         print(
             f"{name:24s}{row['psnr']:9.3f}{row['ssim']:9.4f}{row['s_per_mp']:9.3f}{row['least_gain']:12.3f}"
+            f"{row.get('apart', ''):>9}"
         )
     return 0
 
