@@ -343,3 +343,60 @@ def test_the_journal_is_written_before_a_file_is_replaced(
     assert cv2.imread(str(a)).shape == (12, 20, 3)
     assert "1 enhanced, 0 done before" in run(tmp_path / "in", "--in-place")[2]
     assert cv2.imread(str(a)).shape == (24, 40, 3)
+
+
+def mask(path: Path, shape: tuple[int, int] = (12, 20), *, marked: tuple[int, int] = (5, 8)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.zeros(shape, np.uint8)
+    image[2:4, marked[0] : marked[1]] = 255
+    cv2.imwrite(str(path), image)
+    return path
+
+
+def test_only_what_a_mask_marks_is_made_up(run: Run, tmp_path: Path) -> None:
+    source, target = picture(tmp_path / "a.png"), tmp_path / "b.png"
+    assert run(source, target, "--mask", mask(tmp_path / "m.png"), model="light.tflite")[0] == 0
+    same = (cv2.imread(str(source)) == cv2.imread(str(target))).all(axis=2)
+    assert not same[2:4, 5:8].all()
+    same[2:4, 5:8] = True
+    assert same.all()
+
+
+def test_a_folder_of_masks(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        picture(tmp_path / "in" / f"{name}.png")
+    mask(tmp_path / "masks" / "a.png")
+    code, out, err = run(
+        tmp_path / "in", tmp_path / "out", "--mask", tmp_path / "masks", model="light.tflite"
+    )
+    assert code != 0
+    assert "a.png ->" in out
+    assert "has no mask for b.png; put b.png there" in err
+
+
+@pytest.mark.parametrize(
+    ("shape", "marked", "words"),
+    [
+        pytest.param((12, 21), (5, 8), "make them alike", id="another size"),
+        pytest.param((12, 20), (5, 5), "marks nothing", id="nothing marked"),
+    ],
+)
+def test_a_mask_that_cannot_be_used(
+    run: Run, tmp_path: Path, shape: tuple[int, int], marked: tuple[int, int], words: str
+) -> None:
+    source, made = picture(tmp_path / "a.png"), mask(tmp_path / "m.png", shape, marked=marked)
+    code, _, err = run(source, tmp_path / "b.png", "--mask", made, model="light.tflite")
+    assert code != 0
+    assert words in err
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_a_mask_that_is_not_there_or_for_a_video(run: Run, tmp_path: Path) -> None:
+    source = picture(tmp_path / "a.png")
+    code, _, err = run(source, tmp_path / "b.png", "--mask", tmp_path / "gone.png")
+    assert code != 0
+    assert "there is no mask at" in err
+    clip = video(tmp_path / "a.avi", 3)
+    code, _, err = run(clip, tmp_path / "b.avi", "--mask", mask(tmp_path / "m.png"), model="light.tflite")
+    assert code != 0
+    assert "a mask is for pictures" in err

@@ -52,6 +52,12 @@ def add_enhance(
         "--in-place", action="store_true", help="replace the files themselves, each whole or not at all"
     )
     parser.add_argument("--compare", action="store_true", help="put the original beside each result")
+    parser.add_argument(
+        "--mask",
+        type=Path,
+        metavar="PATH",
+        help="a picture, white where something is missing; or a folder of them",
+    )
     parser.add_argument("--quality", type=int, default=95, metavar="N", help="of JPEG and WebP, 1..100 (95)")
     parser.add_argument("--threads", type=int, metavar="N")
     parser.set_defaults(run=partial(_enhance, say, complain, progress))
@@ -71,7 +77,9 @@ def _enhance(
     if not 1 <= options.quality <= 100:
         raise SettingsError(f"--quality is {options.quality}; give 1 to 100.")
     jobs = plan_jobs(options.source, options.target, in_place=options.in_place)
-    look = Look(options.compare, options.quality)
+    if options.mask is not None and not options.mask.exists():
+        raise SettingsError(f"there is no mask at {options.mask}; check the path.")
+    look = Look(options.compare, options.quality, options.mask)
     with load_enhancer(options.models, threads=options.threads) as enhancer:
         many = options.source.is_dir()
         journal = Journal(Path(options.target or options.source), enhancer, look) if many else None

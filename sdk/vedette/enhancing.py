@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,7 +22,7 @@ from vedette.sinks.files import check_folder, sink_error, write_atomic
 from vedette.sinks.sound import add_sound
 from vedette.sinks.stored import WRITABLE, encode_stored
 from vedette.sinks.video import CODECS, VideoSink
-from vedette.sources.images import EXTENSIONS, looks_like_image
+from vedette.sources.images import EXTENSIONS, looks_like_image, read_image
 from vedette.sources.stored import read_stored
 from vedette.sources.video import VideoFile
 from vedette.types import Results
@@ -32,6 +34,9 @@ JOURNAL = ".vedette-enhance.jsonl"
 
 UNFINISHED = ".enhanced"
 """Of a video in place the end of its result's name until it is whole: ``clip.enhanced.mp4`` beside ``clip.mp4``."""
+
+MARKED = 127
+"""A mask marks what is brighter."""
 
 Tell: TypeAlias = Callable[[str], object]
 
@@ -51,10 +56,18 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the results look like: the original beside them, and the quality of JPEG and WebP, 1..100."""
+    """What is made of the files.
+
+    Attributes:
+        compare: put the original beside each result.
+        quality: of JPEG and WebP, 1..100.
+        mask: a picture, bright where something is missing: only that is made up. Or a folder of such, one for each
+            file, with its name before the dot.
+    """
 
     compare: bool = False
     quality: int = 95
+    mask: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +166,7 @@ class Journal:
             "models": [info.sha256 for info in enhancer.infos],
             "compare": look.compare,
             "quality": look.quality,
+            **({} if look.mask is None else {"mask": str(look.mask)}),
         }
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -248,7 +262,13 @@ def _picture(enhancer: Enhancer, job: Job, look: Look, note: Callable[[str], obj
             f"cannot write {job.target}: a picture's name ends in one of {', '.join(sorted(WRITABLE))}"
         )
     stored = read_stored(job.source)
-    made = enhancer.enhance_any(stored.pixels, tell=lambda done: tell(f"{done:.0%}"))
+    how_far = partial(_share, tell)
+    if look.mask is None:
+        made = enhancer.enhance_any(stored.pixels, tell=how_far)
+    else:
+        made = enhancer.inpaint(
+            stored.pixels, _mask_of(job.source, look.mask, stored.pixels.shape), tell=how_far
+        )
     if look.compare:
         made = _beside(stored.pixels, made)
     data, lost = encode_stored(made, job.target, quality=look.quality)
@@ -257,7 +277,41 @@ def _picture(enhancer: Enhancer, job: Job, look: Look, note: Callable[[str], obj
     return Done(job.target, (made.shape[1], made.shape[0]), stored.notes + lost)
 
 
+def _share(tell: Tell, done: float) -> None:
+    tell(f"{done:.0%}")
+
+
+def _mask_of(source: Path, mask: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return (H, W) where something is missing in the picture `source`.
+
+    Raises:
+        SourceError: there is no mask, it cannot be read, is of another size, or marks all or nothing.
+    """
+    path = mask
+    if mask.is_dir():
+        found = sorted(
+            p for p in mask.glob(f"{glob.escape(source.stem)}.*") if p.suffix.lower() in EXTENSIONS
+        )
+        if not found:
+            raise SourceError(
+                f"the folder {mask} has no mask for {source.name}; put {source.stem}.png there."
+            )
+        path = found[0]
+    marked: NDArray[np.bool_] = np.asarray(read_image(path).max(axis=2) > MARKED)
+    if marked.shape != shape[:2]:
+        raise SourceError(
+            f"the mask {path} has {marked.shape[1]}x{marked.shape[0]} px, {source.name} {shape[1]}x{shape[0]}; make "
+            "them alike."
+        )
+    if marked.all() or not marked.any():
+        which = "everything" if marked.all() else "nothing"
+        raise SourceError(f"the mask {path} marks {which}; white is what is to be made up, black what stays.")
+    return marked
+
+
 def _video(enhancer: Enhancer, job: Job, look: Look, note: Callable[[str], object], tell: Tell) -> Done:
+    if look.mask is not None:
+        raise SettingsError(f"{job.source} is a video; a mask is for pictures.")
     target = job.target.with_stem(f"{job.target.stem}{UNFINISHED}") if job.in_place else job.target
     broken: SourceLost | None = None
     with VideoFile(job.source) as source, VideoSink(target) as sink:

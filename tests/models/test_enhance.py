@@ -261,3 +261,56 @@ def test_a_real_int8_network_has_no_seam() -> None:
     with vedette.load_enhancer([DATA / "models" / "abpn_x3_qat.tflite"], threads=1) as enhancer:
         whole = enhancer.steps[0].network.enhance(image).astype(int)  # type: ignore[attr-defined]
         assert np.abs(whole - tiled(enhancer, 48).enhance(image)).max() <= 1
+
+
+def hole(width: int, height: int) -> np.ndarray[Any, Any]:
+    """Return a mask with a small rectangle."""
+    mask = np.zeros((height, width), bool)
+    mask[20:26, 30:40] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param(lambda p: p, id="RGB"),
+        pytest.param(lambda p: p[..., 1], id="grey"),
+        pytest.param(lambda p: np.dstack((p, p[..., 0])), id="RGBA"),
+        pytest.param(lambda p: p.astype(np.uint16) * 250, id="16 bits"),
+    ],
+)
+def test_what_is_missing_is_made_up_and_nothing_else(load: Load, shape: Callable[[Any], Any]) -> None:
+    whole = shape(np.full((48, 64, 3), (200, 120, 40), np.uint8))
+    mask = hole(64, 48)
+    spoiled = whole.copy()
+    spoiled[mask] = 0
+    made = load(picture_model(1)).inpaint(spoiled, mask)
+    assert made.dtype == whole.dtype
+    assert (made[~mask] == spoiled[~mask]).all()
+    if made.ndim == 3:
+        assert made.shape[2] == 3 or (made[mask][:, 3] == 0).all()  # transparency is none of its business
+        made = made[..., :3]
+    assert made[mask].min() > 0
+
+
+def test_a_hole_in_a_flat_picture_is_filled_with_its_colour(load: Load) -> None:
+    whole = np.full((48, 64, 3), 90, np.uint8)
+    spoiled = whole.copy()
+    spoiled[hole(64, 48)] = 255
+    enhancer = load(picture_model(1))
+    wanted = np.where(hole(64, 48)[..., None], enhancer.enhance(whole), whole)
+    made = enhancer.inpaint(spoiled, hole(64, 48)).astype(int)
+    assert np.abs(made - wanted).max() <= 2  # OpenCV rounds down
+
+
+@pytest.mark.parametrize(
+    ("mask", "scale", "words"),
+    [
+        pytest.param(np.zeros((48, 60), bool), 1, "as high and wide", id="another size"),
+        pytest.param(np.ones((48, 64), bool), 1, "leave some", id="all of it"),
+        pytest.param(hole(64, 48), 2, "same size", id="a model that enlarges"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(load: Load, mask: Any, scale: int, words: str) -> None:
+    with pytest.raises(VedetteError, match=words):
+        load(picture_model(scale)).inpaint(photo(64, 48), mask)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vedette.contract import ModelFile
 from vedette.errors import ModelError, VedetteError
 from vedette.models.images import ImageToImage
-from vedette.ops.depth import apart, refined, to_eight_bits, to_sixteen_bits, together
+from vedette.ops.depth import STEP, apart, refined, to_eight_bits, to_sixteen_bits, together
 from vedette.ops.windows import Window, cut, plan
 from vedette.tflite.reach import Reach, read_reach
 from vedette.types import Closing, Image, ModelInfo
@@ -28,6 +28,9 @@ CORE = 256
 """Side of what is kept of a tile, at most, where the model takes any size; more where its reach is long."""
 
 LEAST_CORE = 8
+FILL_RADIUS_PX = 3
+"""How far around a place the filling looks, as in the training of `restore`."""
+
 Depth = TypeVar("Depth", np.uint8, np.uint16)
 
 
@@ -111,6 +114,41 @@ class Enhancer(Closing):
             picture, _ = to_sixteen_bits(picture)
         rgb, alpha = apart(picture)
         return together(self.enhance(rgb, tell=tell), alpha, grey=picture.ndim == 2)
+
+    def inpaint(
+        self, picture: NDArray[Any], mask: NDArray[np.bool_], *, tell: Tell = _nobody
+    ) -> NDArray[Any]:
+        """Return `picture` with the places of `mask` made up from what lies around them; all else is untouched.
+
+        They are filled from their edges first (Telea, An image inpainting technique based on the fast marching method,
+        2004), and then by the models, which are best made for restoring.
+
+        Args:
+            picture: as in `enhance_any`.
+            mask: (H, W), True where something is missing.
+            tell: as in `enhance`.
+
+        Raises:
+            VedetteError: the mask is of another size, or leaves nothing to go by; or a model enlarges.
+            EngineError: a model failed while running.
+        """
+        if mask.shape != picture.shape[:2] or mask.all():
+            raise VedetteError(
+                f"the mask {mask.shape} must be as high and wide as the picture {picture.shape[:2]}, and leave "
+                "some of it."
+            )
+        if self.scale != 1:
+            raise VedetteError(
+                f"{', '.join(self.names)} enlarges; a mask needs models of the same size, such as restore."
+            )
+        if picture.dtype.kind == "f":
+            picture, _ = to_sixteen_bits(picture)
+        rgb, alpha = apart(picture)
+        _check(rgb, 1)
+        filled = cv2.inpaint(to_eight_bits(rgb), mask.astype(np.uint8), FILL_RADIUS_PX, cv2.INPAINT_TELEA)
+        made = self.enhance(np.asarray(filled, np.uint8), tell=tell)
+        deep: NDArray[Any] = made if rgb.dtype == np.uint8 else made.astype(np.uint16) * STEP
+        return together(np.where(mask[..., None], deep, rgb), alpha, grey=picture.ndim == 2)
 
     def enhance_at(self, image: Image, resolution: float) -> Image:
         """Return `image` enhanced by what the models change in a smaller picture of it: cheaper, less fine.

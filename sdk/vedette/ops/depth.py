@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vedette.types import Image
 
-__all__ = ["apart", "refined", "to_eight_bits", "to_sixteen_bits", "together"]
+__all__ = ["STEP", "apart", "refined", "to_eight_bits", "to_sixteen_bits", "together"]
 
 STEP = 257
 """Of sixteen bits one of eight: 65535 / 255."""
