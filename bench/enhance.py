@@ -7,7 +7,8 @@
   PSNR and SSIM of Y (BT.601), PSNR without as many pixels of the edge as the scale. Beside it the bicubic filter.
 - denoise: Set14 with white noise of sigma 15, 25 and 50, drawn by a seed, rounded and clipped; and PolyU's 50 pairs of
   real noise. Beside it OpenCV's bilateral filter and non-local means, and BM3D where `pip install bm3d` was done, all
-  told the true sigma; on real noise sigma is estimated (scikit-image). The network is told nothing.
+  told the true sigma; on real noise sigma is estimated (scikit-image, which needs `pip install PyWavelets`). The
+  network is told nothing.
 - lowlight: Set14 in a fifth, a tenth and a twentieth of the light, with a sensor's noise. Beside it one gamma for all,
   to a mean of one half, and OpenCV's CLAHE of the luma.
 - restore: Set14 as JPEG of quality 10, 20 and 40, and with scratches and missing parts. Beside it, of the latter,
