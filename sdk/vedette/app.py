@@ -21,6 +21,8 @@ from vedette.models.face_embed import FaceEmbedder
 from vedette.models.images import ImageToImage
 from vedette.models.recognize import FaceRecognizer, embedding_model
 from vedette.models.task import PictureModel
+from vedette.models.temporal import NAME as TEMPORAL
+from vedette.models.temporal import TemporalDenoise
 from vedette.models.tiles import TiledDetector
 from vedette.recognise import recognise
 from vedette.recognise.reading import Reading
@@ -195,7 +197,8 @@ def load_enhancer(models: str | Sequence[str | Path], *, threads: int | None = N
     """Load a chain of models that make pictures of pictures.
 
     Args:
-        models: names that `vedette models` lists, or paths, in order; a text has commas between them.
+        models: names that `vedette models` lists, or paths, in order; a text has commas between them. "temporal" is no
+            model, see `vedette.models.temporal`.
         threads: as in `load`.
 
     Raises:
@@ -208,7 +211,7 @@ def load_enhancer(models: str | Sequence[str | Path], *, threads: int | None = N
     with ExitStack() as stack:
         steps: list[Step] = []
         for name in named:
-            steps.append(_enhancing(open_model(name), threads))
+            steps.append(TemporalDenoise() if name == TEMPORAL else _enhancing(open_model(name), threads))
             stack.callback(steps[-1].close)
         stack.pop_all()
     return Enhancer(steps)

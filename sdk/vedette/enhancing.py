@@ -25,6 +25,7 @@ from vedette.sinks.video import CODECS, VideoSink
 from vedette.sources.images import EXTENSIONS, looks_like_image, read_image
 from vedette.sources.stored import read_stored
 from vedette.sources.video import VideoFile
+from vedette.stages.steady import SteadyCurves, steadied
 from vedette.types import Results
 
 __all__ = ["JOURNAL", "Done", "Job", "Journal", "Look", "enhance_file", "plan_jobs"]
@@ -262,6 +263,7 @@ def _picture(enhancer: Enhancer, job: Job, look: Look, note: Callable[[str], obj
             f"cannot write {job.target}: a picture's name ends in one of {', '.join(sorted(WRITABLE))}"
         )
     stored = read_stored(job.source)
+    enhancer.begin()
     how_far = partial(_share, tell)
     if look.mask is None:
         made = enhancer.enhance_any(stored.pixels, tell=how_far)
@@ -314,11 +316,16 @@ def _video(enhancer: Enhancer, job: Job, look: Look, note: Callable[[str], objec
         raise SettingsError(f"{job.source} is a video; a mask is for pictures.")
     target = job.target.with_stem(f"{job.target.stem}{UNFINISHED}") if job.in_place else job.target
     broken: SourceLost | None = None
+    enhancer.begin()
+    moving = steadied(enhancer)
+    steady = [step for step in moving.steps if isinstance(step, SteadyCurves)]
     with VideoFile(job.source) as source, VideoSink(target) as sink:
         count, size_wh = 0, (0, 0)
         try:
             while (frame := source.read()) is not None:
-                made = enhancer.enhance(frame.image)
+                for step in steady:
+                    step.time_ns = frame.time_ns
+                made = moving.enhance(frame.image)
                 if look.compare:
                     made = _beside(frame.image, made)
                 sink.write(Results(replace(frame, image=made)))

@@ -12,10 +12,9 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import vedette
-from vedette.models.curves import CurveEnhancer
+from vedette.contract import open_model_file
 from vedette_train.data.pairs import KINDS, Task, check_pairs
 from vedette_train.data.photos import read_photos
 from vedette_train.evaluate_enhance import figures
@@ -32,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=int, default=1)
     parser.add_argument("--split", default="val", choices=("train", "val"))
     options = parser.parse_args(argv)
-    reader: Any = CurveEnhancer if options.kind == "lowlight" else vedette.ImageToImage
-    with cast(Any, vedette.load_as(reader, options.model)) as enhancer:
-        task = Task(options.kind, options.scale, enhancer.model.contract.input.size_wh)
+    size_wh = open_model_file(options.model).contract.input.size_wh
+    with vedette.load_enhancer([options.model]) as enhancer:
+        task = Task(options.kind, options.scale, size_wh)
         pairs = check_pairs(read_photos(options.data)[options.split], task)
         told = figures(((wanted, enhancer.enhance(given)) for given, wanted in pairs), task)
     sys.stdout.write(json.dumps(told) + "\n")

@@ -174,6 +174,13 @@ class Enhancer(Closing):
         change = cv2.resize(cv2.subtract(made, plain, dtype=cv2.CV_16S), (width, height))
         return np.asarray(cv2.add(base, change, dtype=cv2.CV_8U), np.uint8)
 
+    def begin(self) -> None:
+        """Let models that remember forget what they saw: what comes next is another picture or video."""
+        for step in self.steps:
+            forget = getattr(step, "begin", None)
+            if forget is not None:
+                forget()
+
     def close(self) -> None:
         """Close the models."""
         with ExitStack() as stack:

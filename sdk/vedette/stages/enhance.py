@@ -8,12 +8,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
-from vedette.models.curves import CurveEnhancer
 from vedette.models.enhance import Enhancer, Step
 from vedette.ops.scene import luminance, noise
 from vedette.settings import EnhanceSettings
 from vedette.stages.keep_up import Budget, Switch
-from vedette.stages.steady import SteadyCurves
+from vedette.stages.steady import SteadyCurves, steadied
 from vedette.types import Closing, Enhancement, Image, Results
 
 __all__ = ["Enhance"]
@@ -47,8 +46,8 @@ class Enhance(Closing):
         name: str = "enhance",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        steps: list[Step] = [SteadyCurves(s) if isinstance(s, CurveEnhancer) else s for s in enhancer.steps]
-        self.name, self.enhancer, self.enabled = name, Enhancer(steps), True
+        self.name, self.enhancer, self.enabled = name, steadied(enhancer), True
+        steps = self.enhancer.steps
         self._steady = [step for step in steps if isinstance(step, SteadyCurves)]
         self._settings, self._clock = settings, clock
         self._budget = Budget(settings.budget_ms)

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette.models.curves import CurveEnhancer
+from vedette.models.enhance import Enhancer
 from vedette.ops.curves import apply_curves
 from vedette.ops.depth import to_eight_bits
 from vedette.types import Closing
 
-__all__ = ["SteadyCurves"]
+__all__ = ["SteadyCurves", "steadied"]
 
 FOLLOW_S = 0.25
 Depth = TypeVar("Depth", np.uint8, np.uint16)
@@ -41,6 +42,10 @@ class SteadyCurves(Closing):
         self._curves: NDArray[np.float32] | None = None
         self._last_ns = 0
 
+    def begin(self) -> None:
+        """Forget what was seen."""
+        self._curves = None
+
     def enhance(
         self, image: NDArray[Depth], *, tell: Callable[[float], object] | None = None
     ) -> NDArray[Depth]:
@@ -62,3 +67,8 @@ class SteadyCurves(Closing):
     def close(self) -> None:
         """Close the model."""
         self.model.close()
+
+
+def steadied(enhancer: Enhancer) -> Enhancer:
+    """Return the models of `enhancer` for moving pictures: those with curves follow the scene in time."""
+    return Enhancer([SteadyCurves(s) if isinstance(s, CurveEnhancer) else s for s in enhancer.steps])
