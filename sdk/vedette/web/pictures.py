@@ -116,4 +116,5 @@ def _reduced(image: Image, max_px: int) -> Image:
 
 
 def _factor(image: Image, max_px: int) -> float:
-    return min(1.0, max_px / max(image.shape[:2]))
+    longest_px: int = max(image.shape[:2])
+    return min(1.0, max_px / longest_px)
