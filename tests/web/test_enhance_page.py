@@ -125,7 +125,7 @@ def test_the_slider_lies_on_the_picture_in_any_window(tab: Tab) -> None:
 def test_paused_the_pair_stays_and_a_snapshot_saves_what_is_seen(tab: Tab, tmp_path: Path) -> None:
     compare(tab)
     tab.page.keyboard.press("Space")
-    assert tab.becomes("paused")
+    assert tab.becomes("paused", within_s=20)
     assert tab.page.is_disabled("#compare")
     tab.page.wait_for_timeout(300)
     before, after, index = tab.page.evaluate(MIDDLES)
@@ -145,7 +145,7 @@ def test_paused_the_pair_stays_and_a_snapshot_saves_what_is_seen(tab: Tab, tmp_p
     np.testing.assert_allclose(levels[102:], after, atol=3)
     assert tab.page.evaluate(MIDDLES) == [before, after, index]
     tab.page.click("#pause")
-    assert tab.becomes("live")
+    assert tab.becomes("live", within_s=20)
     assert eventually(lambda: tab.page.evaluate(MIDDLES)[2] > index)
 
 
