@@ -40,10 +40,10 @@ $(BIN)/uv pip install -q --python $(BIN)/python -c requirements/dev.txt $(1) || 
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt fuzz demo live test-arm64 test-camera bench train-faces wheel lock clean
+.PHONY: help test lint fmt fuzz demo live test-arm64 test-camera bench enhance-sheet train-faces wheel lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@python=$$($(FIND_PYTHON)); \
@@ -104,6 +104,9 @@ test-camera: $(VENV)/.light ## real picamera2 on libcamera's virtual camera; nee
 bench: $(VENV)/.light ## speed of the live loop, and of `import vedette`
 	@$(BIN)/vedette bench
 	@$(BIN)/python bench/import_time.py
+
+enhance-sheet: $(VENV)/.full ## draw docs/images/enhance.jpg by the bundled models
+	@$(BIN)/python bench/enhance_sheet.py $(ARGS)
 
 train-faces: $(VENV)/.full ## train the face detector again, from DATA=../shared/data into RUN=runs/faces
 	@KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(BIN)/vedette train faces --data '$(DATA)' --out '$(RUN)' $(ARGS)

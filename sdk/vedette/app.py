@@ -422,9 +422,11 @@ def _edits_zones(sink: Sink | str) -> bool:
 
 
 def _offer(stages: list[Stage], sinks: list[Sink]) -> None:
-    """Let the sinks that can, which is the dashboard, show and change the zones and the people of the run."""
+    """Let the sinks that can, which is the dashboard, show and change the zones, the people and what enhances."""
     private = any(isinstance(stage, Privacy) for stage in stages)
     for sink in sinks:
+        if hasattr(sink, "enhance"):
+            sink.enhance = tuple(stage for stage in stages if isinstance(stage, Enhance))
         for stage in stages:
             if isinstance(stage, FileZones) and hasattr(sink, "zones"):
                 sink.zones = stage

@@ -410,9 +410,9 @@ class Sink(Closing, Protocol):
     """Where results go. `write` and `close` are called from one thread of the sink's own.
 
     A sink may also have `newest_only` = True (of live results it wants the newest, no queue), `url` (where a person
-    can look at it), `zones` (set by a run that has a `vedette.stages.zone_file.FileZones`), `show_people` (called by a
-    run that names faces, with its `vedette.stages.recognize.Recognize`) and `reader_gone` (True once nobody reads it
-    any more; the run then ends).
+    can look at it), `zones` (set by a run that has a `vedette.stages.zone_file.FileZones`), `enhance` (set by a run to
+    the tuple of its `vedette.stages.enhance.Enhance`), `show_people` (called by a run that names faces, with its
+    `vedette.stages.recognize.Recognize`) and `reader_gone` (True once nobody reads it any more; the run then ends).
     """
 
     name: str

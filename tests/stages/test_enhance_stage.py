@@ -177,6 +177,29 @@ def test_it_can_be_turned_off_while_it_runs() -> None:
     assert (results.frame.image == 100).all()
 
 
+def test_a_model_can_be_left_out_while_it_runs_and_what_enlarges_cannot(tmp_path: Path) -> None:
+    chain = files(tmp_path, clean=picture_model(1), light=curve_model(), large=picture_model(2))
+    with make_stage(f"enhance={chain}") as stage:
+        assert isinstance(stage, Enhance)
+        assert stage.skippable == {"blur-x1", "light"}
+        ran = []
+        for k, names in enumerate([(), ("light",), ("light", "blur-x1", "blur-x2"), ("gone",)]):
+            stage.skipped = frozenset(names)
+            results = stage(Results(frame(k)))
+            ran.append(results.enhanced["enhance"].models)
+            assert results.frame.size_wh == (128, 96)
+    every = ("blur-x1", "light", "blur-x2")
+    assert ran == [every, ("blur-x1", "blur-x2"), ("blur-x2",), every]
+
+
+def test_where_all_models_are_left_out_nothing_is_done() -> None:
+    stage = Enhance(Enhancer([Slow(Clock())]), EnhanceSettings(budget_ms=40))
+    stage.skipped = frozenset({"slow"})
+    results = stage(Results(frame(0)))
+    assert (results.enhanced["enhance"].state, results.enhanced["enhance"].resolution) == ("off", 0)
+    assert (results.frame.image == 100).all()
+
+
 class Flickering:
     """A model of curves that sees the same picture now so, now so."""
 

@@ -1,5 +1,7 @@
 """Blurred faces: in the frame itself, so in every sink; when in doubt, blurred."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from vedette.stages.privacy import Privacy, mosaic
 from vedette.stages.recognize import Recognize
 from vedette.stages.track import Track
 from vedette.testing import FakeSource, ListSink
-from vedette.types import Frame, Results
+from vedette.types import Enhancement, Frame, Results
 
 ANN, EVE = (40, 40), (200, 40)
 
@@ -52,6 +54,19 @@ def test_all_are_blurred_and_nothing_else_is():
     np.testing.assert_array_equal(image, before)  # others hold the same frame
     np.testing.assert_array_equal(after[200:], image[200:])  # .25 of 112 px around 40..152, no more
     assert (after[12:180, 12:340] != image[12:180, 12:340]).mean() > 0.3
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_the_picture_before_it_was_enhanced_is_blurred_too(scale):
+    image, _ = scene(1, 2)
+    faces = faces_at(ANN)
+    large = np.repeat(np.repeat(image, scale, 0), scale, 1)
+    found = replace(faces, xyxy=faces.xyxy * scale)
+    told = Enhancement(models=("large",), resolution=1.0, state="full", before=image)
+    given = Results(Frame(large, 0, 0, 0, "test"), {"faces": found}, enhanced={"enhance": told})
+    before = Privacy(PrivacySettings(grow=0.25))(given).enhanced["enhance"].before
+    assert (blurred(before, ANN), blurred(before, EVE)) == (True, False)
+    assert not blurred(image, ANN)  # others hold it
 
 
 def test_a_blurred_face_tells_no_detail():

@@ -36,6 +36,9 @@ class Enhance(Closing):
 
     Attributes:
         enabled: False lets pictures pass, enlarged where the models would; may be set from any thread.
+        skipped: names of models that are left out, of those in `skippable`; may be set from any thread.
+        budget_ms: what a frame may take, None without a bound.
+        auto: whether luminance and noise switch the models.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class Enhance(Closing):
     ) -> None:
         self.name, self.enhancer, self.enabled = name, steadied(enhancer), True
         steps = self.enhancer.steps
+        self.skipped: frozenset[str] = frozenset()
+        self.budget_ms, self.auto = settings.budget_ms, settings.auto
         self._steady = [step for step in steps if isinstance(step, SteadyCurves)]
-        self._settings, self._clock = settings, clock
+        self._clock = clock
         self._budget = Budget(settings.budget_ms)
         self._switches: Mapping[Step, Switch] = {
             step: _switch(step) for step in steps if settings.auto and step.scale == 1
@@ -57,24 +62,31 @@ class Enhance(Closing):
         self._measured_ns: int | None = None
         self._levels: tuple[float, float] | None = None
         self._off: frozenset[Step] = frozenset()
+        self._left_out: frozenset[Step] = frozenset()
         self._chosen = self.enhancer
+
+    @property
+    def skippable(self) -> frozenset[str]:
+        """Names of the models without which the picture keeps its size."""
+        return frozenset(step.info.name for step in self.enhancer.steps if step.scale == 1)
 
     def __call__(self, results: Results) -> Results:
         """Return `results` with the new picture in their frame, and what was done to it."""
         frame = results.frame
         chosen = self._choose(frame.image, frame.time_ns)
-        resolution = self._budget.resolution if chosen.steps and self.enabled else 0.0
+        asked = self.enabled and bool(chosen.steps)  # read once: others may switch meanwhile
+        resolution = self._budget.resolution if asked else 0.0
         for step in self._steady:
             step.time_ns = frame.time_ns
         start_s = self._clock()
         image = self._made(chosen, frame.image, resolution)
-        if chosen.steps and self.enabled:
+        if asked:
             now_s = self._clock()
             self._budget.spent((now_s - start_s) * 1e3 if resolution else 0.0, now_s)
         done = Enhancement(
             models=chosen.names if resolution else (),
             resolution=resolution,
-            state=_state(resolution, asked=self.enabled and bool(chosen.steps)),
+            state=_state(resolution, asked=asked),
             before=frame.image,
             levels=self._levels,
         )
@@ -91,21 +103,26 @@ class Enhance(Closing):
         return (chosen if resolution else self.enhancer).enhance_at(image, resolution)
 
     def _choose(self, image: Image, time_ns: int) -> Enhancer:
-        """Return the models that the scene asks for: all, unless they are switched by it."""
-        if not self._switches:
-            return self.enhancer
-        if self._measured_ns is None or time_ns - self._measured_ns >= MEASURE_NS:
-            self._measured_ns = time_ns
-            self._levels = luminance(image), noise(image)
-            off = frozenset(
-                step
-                for step, switch in self._switches.items()
-                if not switch.update(_level(step, *self._levels), time_ns / 1e9)
-            )
-            if off != self._off:
-                self._off = off
-                self._chosen = Enhancer([step for step in self.enhancer.steps if step not in off])
+        """Return the models that the scene asks for, all unless they are switched by it, without those skipped."""
+        if self._switches and (self._measured_ns is None or time_ns - self._measured_ns >= MEASURE_NS):
+            self._measure(image, time_ns)
+        skipped = self.skipped
+        by_hand = {s for s in self.enhancer.steps if s.scale == 1 and s.info.name in skipped}
+        left_out = self._off | by_hand
+        if left_out != self._left_out:
+            self._left_out = left_out
+            self._chosen = Enhancer([step for step in self.enhancer.steps if step not in left_out])
         return self._chosen
+
+    def _measure(self, image: Image, time_ns: int) -> None:
+        """Switch the models by the scene's light and noise."""
+        self._measured_ns = time_ns
+        self._levels = luminance(image), noise(image)
+        self._off = frozenset(
+            step
+            for step, switch in self._switches.items()
+            if not switch.update(_level(step, *self._levels), time_ns / 1e9)
+        )
 
     def close(self) -> None:
         """Close the models."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -50,7 +52,9 @@ class Privacy(Closing):
         self._held: tuple[_Seen, ...] = ()
 
     def __call__(self, results: Results) -> Results:
-        """Return `results` with the faces in the frame blurred; what was prepared of the clear picture is dropped."""
+        """Return `results` with the faces in the frame blurred, also in the pictures as they came to a stage that
+        enhances; what was prepared of the clear picture is dropped.
+        """
         frame = results.frame
         rows = list(_rows(results))
         secret = [seen for seen, known in rows if not (known and self.settings.blur == "unknown")]
@@ -58,7 +62,11 @@ class Privacy(Closing):
         self._held = (*secret, *self._still_held(tracked, secret, frame.time_ns))
         boxes = [self._grown(seen, frame.time_ns, frame.size_wh) for seen in self._held]
         hidden = replace(frame, image=mosaic(frame.image, boxes), ahead=None)
-        return replace(results, frame=hidden, blurred=True)
+        enhanced = {
+            name: replace(one, before=mosaic(one.before, _scaled(boxes, frame.image, one.before)))
+            for name, one in results.enhanced.items()
+        }
+        return replace(results, frame=hidden, blurred=True, enhanced=MappingProxyType(enhanced))
 
     def close(self) -> None:
         """Nothing to close."""
@@ -83,6 +91,15 @@ class Privacy(Closing):
         low = np.floor(np.clip((x1 - by, y1 - by), 0, size_wh)).astype(int).tolist()
         high = np.ceil(np.clip((x2 + by, y2 + by), 0, size_wh)).astype(int).tolist()
         return low[0], low[1], high[0], high[1]
+
+
+def _scaled(boxes: Sequence[Box], image: Image, other: Image) -> list[Box]:
+    """Return `boxes` of `image` in the pixels of `other`, the same picture in another size; no smaller for rounding."""
+    down, across = other.shape[0] / image.shape[0], other.shape[1] / image.shape[1]
+    return [
+        (int(x1 * across), int(y1 * down), math.ceil(x2 * across), math.ceil(y2 * down))
+        for x1, y1, x2, y2 in boxes
+    ]
 
 
 def mosaic(image: Image, boxes: Sequence[Box]) -> Image:

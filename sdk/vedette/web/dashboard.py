@@ -14,11 +14,13 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from vedette.board import Board, read_board
 from vedette.errors import MissingDependencyError, SettingsError, SinkError, unknown_name
+from vedette.stages.enhance import Enhance
 from vedette.stages.recognize import Recognize
 from vedette.stages.zone_file import FileZones
 from vedette.stats import Stats
 from vedette.types import Closing, Results
 from vedette.web.access import make_access
+from vedette.web.enhance import Switches
 from vedette.web.feed import Feed
 from vedette.web.figures import figures
 from vedette.web.people import People
@@ -45,6 +47,7 @@ class Dashboard(Closing):
         address: host and port that it is bound to.
         newest_only: of live results the newest is shown; none waits.
         zones: what the page's editor shows and saves; set by a run that has a file of zones.
+        enhance: the stages that the page switches; set by a run that enhances its pictures.
     """
 
     newest_only = True
@@ -84,6 +87,7 @@ class Dashboard(Closing):
         self.name = "dashboard"
         self._stats, self._pictures = Stats(), Pictures(max_px=MAX_PX, quality=quality)
         self.zones: FileZones | None = None
+        self.enhance: tuple[Enhance, ...] = ()
         self._people: People | None = None
         self._board, self._board_s = Board(), -_BOARD_EVERY_S
         self._limit, self._closed = max_viewers, False
@@ -150,7 +154,8 @@ class Dashboard(Closing):
             ) from self._server.error
         self._stats.update(results)
         self._pictures.put(results)
-        made = {boxes: self._pictures.stream(boxes=boxes) for boxes in self._feed.wanted}
+        before = self._feed.wants_before
+        made = {boxes: self._pictures.stream(boxes=boxes, before=before) for boxes in self._feed.wanted}
         if made:
             self._feed.publish({boxes: picture for boxes, picture in made.items() if picture is not None})
 
@@ -179,6 +184,7 @@ class Dashboard(Closing):
             self._feed,
             figures=self._figures,
             zones=lambda: self.zones,
+            switches=self._switches,
             people=lambda: self._people,
             access=lambda: self._access,
         )
@@ -192,7 +198,11 @@ class Dashboard(Closing):
         told = figures(
             self._stats.snapshot(now_ns), results, self._board, waited_s=waited_s, viewers=self.viewers
         )
-        return {**told, "people": self._people is not None}
+        return {**told, "people": self._people is not None, "enhance": self._switches().describe()}
+
+    def _switches(self) -> Switches:
+        newest = self._pictures.newest
+        return Switches(self.enhance, newest[0] if newest else None)
 
 
 def open_dashboard(uri: str) -> Dashboard:

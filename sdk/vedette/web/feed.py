@@ -25,11 +25,13 @@ class Picture:
         jpeg: the file.
         index: of the frame.
         written_ns: monotonic clock when it came to the dashboard.
+        before: the file of the same frame before it was enhanced; empty where nobody asked, or nothing enhances.
     """
 
     jpeg: bytes
     index: int
     written_ns: int
+    before: bytes = b""
 
 
 class Viewer:
@@ -37,11 +39,12 @@ class Viewer:
 
     Attributes:
         boxes: whether what was found is drawn on the picture.
+        before: whether the picture before it was enhanced is wanted too.
         missed: pictures that were replaced before the viewer took them.
     """
 
-    def __init__(self, *, boxes: bool) -> None:
-        self.boxes = boxes
+    def __init__(self, *, boxes: bool, before: bool = False) -> None:
+        self.boxes, self.before = boxes, before
         self.missed = 0
         self._slot: Picture | None = None
         self._offered_ns = 0
@@ -85,6 +88,8 @@ class Feed:
         self.limit = limit
         self.wanted: frozenset[bool] = frozenset()
         """What somebody watches: pictures with boxes (True), without (False), or nothing. Read from any thread."""
+        self.wants_before = False
+        """Whether somebody watches pictures before they were enhanced. Read from any thread."""
         self._loop = loop
         self._viewers: set[Viewer] = set()
         self._lock = threading.Lock()
@@ -101,7 +106,7 @@ class Feed:
         if waiting is None:
             self._call(self._deliver)
 
-    def join(self, *, boxes: bool) -> Viewer:
+    def join(self, *, boxes: bool, before: bool = False) -> Viewer:
         """Return a new viewer. In the loop only.
 
         Raises:
@@ -109,7 +114,7 @@ class Feed:
         """
         if len(self._viewers) >= self.limit:
             raise FeedFull(f"{self.limit} viewers are watching already")
-        viewer = Viewer(boxes=boxes)
+        viewer = Viewer(boxes=boxes, before=before)
         if self._closed:
             viewer.close()
         self._viewers.add(viewer)
@@ -146,6 +151,7 @@ class Feed:
 
     def _count(self) -> None:
         self.wanted = frozenset(viewer.boxes for viewer in self._viewers)
+        self.wants_before = any(viewer.before for viewer in self._viewers)
 
     def _call(self, what: Callable[[], None]) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import cv2
 
@@ -34,12 +35,13 @@ class Pictures:
         self._lock = threading.Lock()
         self._newest: tuple[Results, int] | None = None
         self._made: dict[bool, Picture] = {}
+        self._before: bytes | None = None
 
     def put(self, results: Results) -> None:
         """Take the place of what was newest."""
         with self._lock:
             self._newest = results, time.monotonic_ns()
-            self._made = {}
+            self._made, self._before = {}, None
 
     @property
     def newest(self) -> tuple[Results, int] | None:
@@ -47,17 +49,28 @@ class Pictures:
         with self._lock:
             return self._newest
 
-    def stream(self, *, boxes: bool) -> Picture | None:
-        """Return the newest picture for the stream, with or without `boxes`; None before the first."""
+    def stream(self, *, boxes: bool, before: bool = False) -> Picture | None:
+        """Return the newest picture for the stream, with or without `boxes`; None before the first.
+
+        With `before` it holds the same frame before it was enhanced, too, without boxes.
+        """
         with self._lock:
             if self._newest is None:
                 return None
+            results, written_ns = self._newest
             if boxes not in self._made:
-                results, written_ns = self._newest
-                jpeg = encode(_reduced(results, self._max_px, boxes=boxes), quality=self._quality)
+                jpeg = self._encode(_drawn(results, self._max_px, boxes=boxes))
                 self._made[boxes] = Picture(jpeg, results.frame.index, written_ns)
-                self.encoded += 1
-            return self._made[boxes]
+            if not before:
+                return self._made[boxes]
+            if self._before is None:
+                first = next(iter(results.enhanced.values()), None)
+                self._before = self._encode(_reduced(first.before, self._max_px)) if first else b""
+            return replace(self._made[boxes], before=self._before)
+
+    def _encode(self, image: Image) -> bytes:
+        self.encoded += 1
+        return encode(image, quality=self._quality)
 
     def snapshot(self, *, boxes: bool) -> Picture | None:
         """Return the newest picture in full size, with or without `boxes`; None before the first."""
@@ -87,11 +100,21 @@ def encode(image: Image, *, quality: int) -> bytes:
     return data.tobytes()
 
 
-def _reduced(results: Results, max_px: int, *, boxes: bool) -> Image:
+def _drawn(results: Results, max_px: int, *, boxes: bool) -> Image:
     """Return the picture with its longest side at most `max_px`; drawn on afterwards, so that lines stay sharp."""
-    image: Image = results.frame.image
-    factor = min(1.0, max_px / max(image.shape[:2]))
-    if factor < 1:
-        size_wh = tuple(max(1, round(side * factor)) for side in results.frame.size_wh)
-        image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(image.dtype, copy=False)
+    image = _reduced(results.frame.image, max_px)
+    factor = _factor(results.frame.image, max_px)
     return annotate(image, scaled(results.found, factor), zones=results.zones) if boxes else image
+
+
+def _reduced(image: Image, max_px: int) -> Image:
+    factor = _factor(image, max_px)
+    if factor == 1:
+        return image
+    size_wh = [max(1, round(side * factor)) for side in (image.shape[1], image.shape[0])]
+    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(image.dtype, copy=False)
+
+
+def _factor(image: Image, max_px: int) -> float:
+    longest_px: int = max(image.shape[:2])
+    return min(1.0, max_px / longest_px)

@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from vedette.errors import VedetteError
 from vedette.stages.zone_file import FileZones
 from vedette.web.access import Access, Attempts
+from vedette.web.enhance import Switches
+from vedette.web.enhance_routes import make_enhance_route
 from vedette.web.feed import Feed, FeedFull, Picture, Viewer
 from vedette.web.guard import Guard
 from vedette.web.people import People
@@ -38,14 +40,15 @@ def make_server_app(
     *,
     figures: Callable[[], dict[str, Any]],
     zones: Callable[[], FileZones | None],
+    switches: Callable[[], Switches],
     people: Callable[[], People | None],
     access: Callable[[], Access],
 ) -> ASGIApp:
-    """Return the ASGI application that shows `pictures`, `figures`, `zones` and `people` to whom `access` lets in."""
+    """Return the ASGI application that shows all this to whom `access` lets in."""
 
     async def stream(request: Request) -> Any:
         try:
-            viewer = feed.join(boxes=_wants_boxes(request))
+            viewer = feed.join(boxes=_wants_boxes(request), before=request.query_params.get("before") == "1")
         except FeedFull as full:
             return JSONResponse(
                 {"error": f"{full}; close one and try again"}, 503, headers={"Retry-After": "5"}
@@ -70,7 +73,7 @@ def make_server_app(
     names = [*_PAGES, *(name for name in FILES if not name.endswith(".html"))]
     routes = [Route(f"/{name}", file) for name in names]
     routes += [Route("/stream.mjpg", stream), Route("/snapshot.jpg", snapshot), Route("/api/stats", stats)]
-    routes += [make_zone_route(zones), *make_people_routes(people)]
+    routes += [make_zone_route(zones), make_enhance_route(switches), *make_people_routes(people)]
     app = Starlette(routes=routes, exception_handlers={VedetteError: _failed})
     return Guard(app, access, Attempts())
 
@@ -101,12 +104,16 @@ class _Stream:
             self._feed.leave(self._viewer)
 
     async def _send_pictures(self, send: Send) -> None:
-        first = await run_in_threadpool(lambda: self._pictures.stream(boxes=self._viewer.boxes))
+        viewer = self._viewer
+        first = await run_in_threadpool(
+            lambda: self._pictures.stream(boxes=viewer.boxes, before=viewer.before)
+        )
         if first is not None:
-            self._viewer.offer(first)
+            viewer.offer(first)
         await send({"type": "http.response.body", "body": _BOUNDARY, "more_body": True})
-        while (picture := await self._viewer.next()) is not None:
-            await send({"type": "http.response.body", "body": _part(picture), "more_body": True})
+        while (picture := await viewer.next()) is not None:
+            before = picture.before if viewer.before else b""
+            await send({"type": "http.response.body", "body": _part(picture, before), "more_body": True})
 
     async def _until_gone(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -122,11 +129,15 @@ def _start() -> dict[str, Any]:
     }
 
 
-def _part(picture: Picture) -> bytes:
-    """Return one part; the boundary comes at once, for browsers show a part when they see its end."""
+def _part(picture: Picture, before: bytes) -> bytes:
+    """Return one part; the boundary comes at once, for browsers show a part when they see its end.
+
+    `before` follows the picture in the same part, so that the two cannot come apart; who shows JPEGs ignores it.
+    """
     waited_ms = (time.monotonic_ns() - picture.written_ns) // 1_000_000
     head = (
-        f"Content-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\n"
+        f"Content-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg) + len(before)}\r\n"
+        f"X-Before-Length: {len(before)}\r\n"
         f"X-Frame-Index: {picture.index}\r\nX-Frame-Waited-Ms: {waited_ms}\r\n\r\n"
     )
-    return b"".join((head.encode(), picture.jpeg, b"\r\n", _BOUNDARY))
+    return b"".join((head.encode(), picture.jpeg, before, b"\r\n", _BOUNDARY))

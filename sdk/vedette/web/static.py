@@ -17,6 +17,7 @@ FILES = {
     "people.css": "text/css; charset=utf-8",
     "theme.js": "text/javascript; charset=utf-8",
     "stream.js": "text/javascript; charset=utf-8",
+    "enhance.js": "text/javascript; charset=utf-8",
     "figures.js": "text/javascript; charset=utf-8",
     "zones.js": "text/javascript; charset=utf-8",
     "people.js": "text/javascript; charset=utf-8",

@@ -1,5 +1,6 @@
 // The page: two loops, one for the picture and one for the figures; both come back by themselves.
 
+import { seen, showSlider } from "./enhance.js";
 import { show as showFigures } from "./figures.js";
 import { draw, pictures, Refused } from "./stream.js";
 import { toggleEditor } from "./zones.js";
@@ -15,6 +16,7 @@ const state = {
   paused: false,
   boxes: true,
   editing: false, // then the picture is bare: the editor draws the zones itself
+  comparing: false, // before and after, by a slider
   index: null, // of the picture that is shown
   newAt: null, // when the last new picture came (performance.now)
   held: null, // the whole picture, while paused
@@ -24,6 +26,7 @@ let stream = null; // aborts the picture's answer
 
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 const drawn = () => (state.boxes && !state.editing ? 1 : 0);
+const streamed = () => `/stream.mjpg?boxes=${drawn()}&before=${state.comparing ? 1 : 0}`;
 const watching = () => !state.paused && !document.hidden;
 
 /** Run `task` for ever; after an error wait longer and longer, and say so. */
@@ -51,9 +54,11 @@ async function pictureTask(well) {
   }
   const mine = stream = new AbortController();
   try {
-    for await (const picture of pictures(`/stream.mjpg?boxes=${drawn()}`, mine.signal)) {
+    for await (const picture of pictures(streamed(), mine.signal)) {
       if (mine.signal.aborted) return;
-      await draw(canvas, picture.jpeg);
+      const both = [[canvas, picture.jpeg], [$("before"), picture.before]].filter(([, jpeg]) => jpeg);
+      await draw(...both);
+      $("compare-view").classList.toggle("waiting", !picture.before);
       well();
       state.index = picture.index;
       state.newAt = performance.now() - picture.waitedMs;
@@ -121,15 +126,21 @@ async function togglePause() {
   state.paused = !state.paused;
   $("pause").classList.toggle("paused", state.paused);
   $("pause").querySelector("span").textContent = state.paused ? "Resume" : "Pause";
-  $("boxes").disabled = state.paused || state.editing;
+  disable();
   if (stream) stream.abort();
   state.held = null;
   if (!state.paused) {
     state.newAt = performance.now(); // what was missed while paused is not late
-  } else {
+  } else if (!state.comparing) { // else the frozen pair stays: the slider still moves
     await holdWhole();
   }
   showSituation();
+}
+
+/** What would need another picture cannot be had while this one is frozen, or edited on. */
+function disable() {
+  $("boxes").disabled = state.paused || state.editing;
+  $("compare").disabled = state.paused || state.editing;
 }
 
 /** Replace the frozen picture by the whole one, so that what is seen is what a snapshot saves. */
@@ -137,7 +148,7 @@ async function holdWhole() {
   try {
     const whole = await fetchSnapshot();
     if (!state.paused) return;
-    await draw(canvas, whole.jpeg);
+    await draw([canvas, whole.jpeg]);
     state.held = whole;
     canvas.dataset.index = whole.index;
   } catch { /* what is shown stays */ }
@@ -145,7 +156,8 @@ async function holdWhole() {
 
 async function saveSnapshot() {
   try {
-    const { jpeg, index } = state.held || await fetchSnapshot();
+    const compared = state.comparing && { jpeg: await seen(), index: state.index };
+    const { jpeg, index } = compared || state.held || await fetchSnapshot();
     const local = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString();
     const stamp = local.slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
     const link = document.createElement("a");
@@ -165,6 +177,13 @@ function toggleBoxes() {
   if (stream) stream.abort();
 }
 
+function toggleCompare() {
+  state.comparing = !state.comparing;
+  $("compare-view").classList.add("waiting"); // until a pair has come
+  showSlider(state.comparing);
+  if (stream) stream.abort();
+}
+
 function toggleFull() {
   if (document.fullscreenElement) document.exitFullscreen();
   else $("stage").requestFullscreen().catch(() => note("This browser has no full screen"));
@@ -176,24 +195,27 @@ async function toggleZones() {
 }
 
 function editing(on) {
+  if (on && state.comparing) toggleCompare();
   state.editing = on;
   $("zones").setAttribute("aria-pressed", String(on));
-  $("boxes").disabled = on || state.paused;
+  disable();
   $("full").disabled = on;
   if (state.paused) holdWhole();
   else if (stream) stream.abort();
 }
 
-const actions = { pause: togglePause, snapshot: saveSnapshot, boxes: toggleBoxes, zones: toggleZones, full: toggleFull };
-const keys = { " ": "pause", s: "snapshot", b: "boxes", z: "zones", f: "full" };
+const actions = {
+  pause: togglePause, snapshot: saveSnapshot, boxes: toggleBoxes, compare: toggleCompare, zones: toggleZones, full: toggleFull,
+};
+const keys = { " ": "pause", s: "snapshot", b: "boxes", c: "compare", z: "zones", f: "full" };
 for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
 $("full").hidden = !document.fullscreenEnabled;
 addEventListener("keydown", (event) => {
   const id = keys[event.key.toLowerCase()];
   const busy = event.ctrlKey || event.metaKey || event.altKey || event.repeat;
-  if (!id || busy || event.target.closest("button, input, a, svg")) return;
+  if (!id || busy || event.target.closest("button, input:not([type=range]), a, svg")) return;
   event.preventDefault();
-  if (!$(id).disabled) actions[id]();
+  if (!$(id).disabled && !$(id).hidden) actions[id]();
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden && stream) stream.abort();

@@ -1,5 +1,7 @@
 // Puts the figures of /api/stats on the page.
 
+import { show as showEnhance } from "./enhance.js";
+
 const $ = (id) => document.getElementById(id);
 const LENGTH = 120; // samples in a line: one minute
 const lines = { fps: [], age: [] };
@@ -15,6 +17,7 @@ const whole = (value) => value.toLocaleString("en");
 const total = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 export function show(figures) {
+  showEnhance(figures.enhance);
   const { frame, age_ms: age, board } = figures;
   $("pages").hidden = !figures.people;
   $("source").textContent = frame ? frame.source : "";

@@ -60,7 +60,7 @@ async function showPicture() {
   document.addEventListener("visibilitychange", leave);
   try {
     for await (const picture of pictures("/stream.mjpg", stream.signal)) {
-      await draw($("picture"), picture.jpeg);
+      await draw([$("picture"), picture.jpeg]);
       $("picture").dataset.index = picture.index;
     }
   } finally {

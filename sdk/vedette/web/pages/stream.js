@@ -5,7 +5,7 @@ export class Refused extends Error {
   constructor(status, message) { super(message); this.status = status; }
 }
 
-/** Yield {jpeg: Blob, index, waitedMs} for every picture at `url`, until it ends or `signal` aborts. */
+/** Yield {jpeg: Blob, before: Blob or null, index, waitedMs} for every picture at `url`, until it ends or `signal` aborts. */
 export async function* pictures(url, signal) {
   const reply = await fetch(url, { signal, cache: "no-store" });
   if (!reply.ok) throw new Refused(reply.status, (await reply.json().catch(() => ({}))).error || reply.statusText);
@@ -18,20 +18,28 @@ export async function* pictures(url, signal) {
     }
     const size = Number(headers.get("content-length"));
     if (!size) return;
-    const jpeg = await bytes.take(size);
-    if (!jpeg) return;
+    const data = await bytes.take(size);
+    if (!data) return;
     await bytes.line();
+    const end = size - Number(headers.get("x-before-length"));
     yield {
-      jpeg: new Blob([jpeg], { type: "image/jpeg" }),
+      jpeg: blob(data.subarray(0, end)),
+      before: end < size ? blob(data.subarray(end)) : null,
       index: Number(headers.get("x-frame-index")),
       waitedMs: Number(headers.get("x-frame-waited-ms")),
     };
   }
 }
 
-/** Show `jpeg` on `canvas`, which takes on its size. */
-export async function draw(canvas, jpeg) {
-  const bitmap = await createImageBitmap(jpeg);
+const blob = (data) => new Blob([data], { type: "image/jpeg" });
+
+/** Show `jpeg` on `canvas`, which takes on its size; of several pairs of them all at once. */
+export async function draw(...pairs) {
+  const bitmaps = await Promise.all(pairs.map(([, jpeg]) => createImageBitmap(jpeg)));
+  pairs.forEach(([canvas], k) => place(canvas, bitmaps[k]));
+}
+
+function place(canvas, bitmap) {
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
