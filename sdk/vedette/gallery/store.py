@@ -15,10 +15,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vedette.errors import GalleryError
-from vedette.gallery.schema import migrate
+from vedette.gallery.schema import APPLICATION_ID, migrate
 from vedette.types import Closing
 
-__all__ = ["Store"]
+__all__ = ["Store", "is_gallery"]
 
 _RETRY_S = 0.02
 
@@ -162,6 +162,18 @@ class Store(Closing):
         except sqlite3.Error as error:
             advice = next((a for kind, a in _ADVICE.items() if _name(error).startswith(kind)), str(error))
             raise GalleryError(f"the gallery {self.path}: {advice}") from error
+
+
+def is_gallery(path: Path) -> bool:
+    """Tell whether a file's header is that of a gallery (bytes 68 to 71, https://www.sqlite.org/fileformat.html).
+
+    False as well where it cannot be read, or was never taken in from its log.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
+    except OSError:
+        return False
 
 
 def _name(error: sqlite3.Error) -> str:
