@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -140,25 +139,6 @@ def test_what_cannot_be_opened_is_told(tmp_path, where):
     (tmp_path / "folder").mkdir()
     with pytest.raises(GalleryError, match="cannot open the gallery"):
         Store(tmp_path / where)
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 1 MB, and what changes how it is mounted."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small disk needs root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-
-    def mount(options: str) -> None:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        if done.returncode:
-            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-
-    mount("size=1m")
-    yield disk, mount
-    subprocess.run(["umount", "-l", disk], timeout=20, check=False)
 
 
 def test_a_full_disk_is_told_and_loses_nothing(opened, faces, samples, small_disk, key, model):
