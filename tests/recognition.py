@@ -75,7 +75,12 @@ def tracked(faces: Faces, *ids: int) -> Faces:
 
 
 def identified(
-    faces: Faces, *person_id: int, decided: bool = True, certainty: float = 1.0, name: str = "Ann", challenge: str = ""
+    faces: Faces,
+    *person_id: int,
+    decided: bool = True,
+    certainty: float = 1.0,
+    name: str = "Ann",
+    challenge: str = "",
 ) -> IdentifiedFaces:
     """Return `faces` with who they are; -1 for unknown."""
     n = len(faces)

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.skipif(
 def photo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     image = cv2.imread(str(golden_png(folder)))
-    cv2.imwrite(str(folder / "ann.png"), cv2.resize(image, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_LANCZOS4))
+    cv2.imwrite(
+        str(folder / "ann.png"), cv2.resize(image, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_LANCZOS4)
+    )
     return folder / "ann.png"
 
 
@@ -63,7 +65,10 @@ def refused(capsys, verb, words, photo):
     """Run the verb, which must end with 8 and one line, and return that line."""
     answer = ask(capsys, "faces", *(photo if word == "PHOTO" else word for word in verb), *words)
     lines = answer.err.splitlines()
-    assert (answer.code, answer.out.strip().split(";")[0]) in ((8, ""), (8, "enrolled 0 pictures of 0 people"))
+    assert (answer.code, answer.out.strip().split(";")[0]) in (
+        (8, ""),
+        (8, "enrolled 0 pictures of 0 people"),
+    )
     assert len(lines) == 1, answer.err
     assert lines[0].startswith("vedette: the gallery ")
     return lines[0]

@@ -136,7 +136,7 @@ def test_a_gallery_that_cannot_be_written_keeps_the_old_key_and_no_other_is_left
         raise GalleryError("the disk is full")
 
     monkeypatch.setattr(Gallery, "rekey", full)
-    with pytest.raises(GalleryError, match="^the disk is full"):
+    with pytest.raises(GalleryError, match=r"^the disk is full"):
         rekey(place)
     monkeypatch.undo()
     assert read_key(place) == old
@@ -179,7 +179,7 @@ galleries.rekey(galleries.gallery_place(Path(sys.argv[1]), environ={}))
 
 
 @pytest.mark.parametrize(
-    ("where", "changed"), [("before", False), ("committed", True), ("sealed", True)], ids=lambda v: str(v)
+    ("where", "changed"), [("before", False), ("committed", True), ("sealed", True)], ids=str
 )
 def test_cut_off_between(place, where, changed):
     """The process ends at once; what opens the gallery next finds the right key by itself."""

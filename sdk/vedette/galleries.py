@@ -102,7 +102,9 @@ def rekey(place: GalleryPlace, new: Path | None = None) -> Path:
         fresh = create_key_file(target) if made else read_key_file(target)
         _sync_folder(target)
         if fresh == old:
-            raise GalleryKeyError(f"{target} is the key that the gallery has; name a file that is not there yet")
+            raise GalleryKeyError(
+                f"{target} is the key that the gallery has; name a file that is not there yet"
+            )
         try:
             _seal_anew(place, model, old, fresh)
         except BaseException:
@@ -127,11 +129,11 @@ def _seal_anew(place: GalleryPlace, model: EmbeddingModel, old: Key, fresh: Key)
 def _refuse_shared(place: GalleryPlace, key: Key) -> None:
     """Refuse to replace a key that opens other galleries in its folder or the gallery's: they would be lost."""
     for path in {*place.key.parent.iterdir(), *place.path.parent.iterdir()}:
-        if path.is_file() and not path.samefile(place.path) and is_gallery(path):
-            if _opens(GalleryPlace(path, place.key), key):
-                raise GalleryKeyError(
-                    f"{place.key} is the key of {path} too, which would be lost without it: give --new-key FILE"
-                )
+        other = path.is_file() and is_gallery(path) and not path.samefile(place.path)
+        if other and _opens(GalleryPlace(path, place.key), key):
+            raise GalleryKeyError(
+                f"{place.key} is the key of {path} too, which would be lost without it: give --new-key FILE"
+            )
 
 
 @contextmanager
@@ -144,7 +146,9 @@ def _alone(key: Path) -> Iterator[None]:
     try:
         descriptor = os.open(key.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise GalleryKeyError(f"cannot open the folder of the key {key}: {error.strerror or error}") from error
+        raise GalleryKeyError(
+            f"cannot open the folder of the key {key}: {error.strerror or error}"
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

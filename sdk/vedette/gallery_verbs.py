@@ -51,14 +51,18 @@ def add_keeping(verb: Verb, *, say: Say, complain: Complain) -> None:
     renew.add_argument(
         "--drop", action="store_true", help="lose who has no kept picture, instead of refusing"
     )
-    rekey = verb("rekey", "seal the gallery with a new key; the old one opens it no more", partial(_rekey, say))
+    rekey = verb(
+        "rekey", "seal the gallery with a new key; the old one opens it no more", partial(_rekey, say)
+    )
     rekey.add_argument(
         "--new-key",
         type=Path,
         metavar="FILE",
         help="the new key, made if it is not there; in place of the old one if not given",
     )
-    attempts = verb("attempts", "list who was asked to turn the head, and how it ended", partial(_attempts, say))
+    attempts = verb(
+        "attempts", "list who was asked to turn the head, and how it ended", partial(_attempts, say)
+    )
     attempts.add_argument("name", nargs="?", help="of one person; everybody if not given")
 
 
@@ -96,7 +100,9 @@ def _attempts(say: Say, options: argparse.Namespace) -> int:
     for facts in found:
         outcome = " ".join(filter(None, (facts["outcome"], facts["reason"])))
         asked = f"{','.join(facts['asked'])} ({facts['done']} done)"
-        rows.append((facts["time"], facts["name"], str(facts["track_id"]), asked, str(facts["seconds"]), outcome))
+        rows.append(
+            (facts["time"], facts["name"], str(facts["track_id"]), asked, str(facts["seconds"]), outcome)
+        )
     say(columns(rows) if found else "nobody was asked")
     return 0
 

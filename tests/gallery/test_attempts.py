@@ -22,9 +22,14 @@ def people(opened, faces, samples):
     """Return an open gallery of Ann and Bob with two attempts of Ann and one of Bob, and their ids."""
     vectors = faces(2)
     with opened() as gallery:
-        ids = [gallery.enrol(name, samples(own)).person_id for name, own in zip(("Ann", "Bob"), vectors, strict=True)]
+        ids = [
+            gallery.enrol(name, samples(own)).person_id
+            for name, own in zip(("Ann", "Bob"), vectors, strict=True)
+        ]
         for number, who in enumerate((0, 1, 0)):
-            gallery.log_attempt(replace(TRIED, person_id=ids[who], track_id=number, reason="" if number else "time"))
+            gallery.log_attempt(
+                replace(TRIED, person_id=ids[who], track_id=number, reason="" if number else "time")
+            )
         yield gallery, ids
 
 
@@ -49,8 +54,8 @@ def test_attempts_are_kept_in_order_and_told_by_person(people, opened):
         gallery.attempts("Zoe")
 
 
-def test_nothing_of_an_attempt_is_readable_but_whose_and_how_many(people, tmp_path):
-    gallery, _ = people
+@pytest.mark.usefixtures("people")
+def test_nothing_of_an_attempt_is_readable_but_whose_and_how_many(tmp_path):
     data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     for word in (b"left", b"wrong_way", b"1700000000", b"Ann"):
         assert word not in data
@@ -131,7 +136,11 @@ def test_a_change_of_the_model_keeps_those_of_who_stays(opened, faces, samples, 
             gallery.log_attempt(replace(TRIED, person_id=person_id))
     other = EmbeddingModel("b" * 64, 4, 0.5)
     done = reenrol(
-        tmp_path / "people.db", key=key, model=other, embed=lambda _: np.float32([1, 0, 0, 0]), drop_without_picture=True
+        tmp_path / "people.db",
+        key=key,
+        model=other,
+        embed=lambda _: np.float32([1, 0, 0, 0]),
+        drop_without_picture=True,
     )
     assert (done.people, done.templates, done.lost_people) == (1, 3, ("Bob",))
     with opened(model=other) as gallery:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def look(yaw_deg=0.0, *, named=ANN, compared=True, person_id=ANN):
 def path(*stops_deg, fps=FPS):
     """Return the yaws of a head that goes from stop to stop and rests 0.4 s at each."""
     yaws = [stops_deg[0]]
-    for start, end in zip(stops_deg, stops_deg[1:], strict=False):
+    for start, end in pairwise(stops_deg):
         steps = max(1, round(abs(end - start) / SPEED_DEG_S * fps))
         yaws += [start + (end - start) * k / steps for k in range(1, steps + 1)]
         yaws += [end] * max(2, round(0.4 * fps))
@@ -90,8 +92,8 @@ def test_the_turn_counts_from_where_the_head_was():
 
 
 def test_one_stray_look_is_no_turn():
-    assert play(("left",), [look(26), look(0), look(0)], jitter_deg=40).step == "left"
-    assert play(("left",), [look(26)] * 4, jitter_deg=40).step == "front"
+    assert play(("left",), [look(32), look(0), look(0)], jitter_deg=40).step == "left"
+    assert play(("left",), [look(32)] * 4, jitter_deg=40).step == "front"
 
 
 def test_time_is_up():

@@ -98,12 +98,30 @@ def test_who_somebody_is_comes_with_how_sure_that_is(make_results):
     record = json.loads(to_json(make_results(found={"faces": faces})))
     assert breaks(record, SCHEMA) == []
     assert [row["person"] for row in record["detections"]] == [
-        {"identity": "known", "name": "Zoë", "id": 7, "certainty": 0.8765, "similarity": 0.9123,
-         "challenge": "passed"},
-        {"identity": "unknown", "name": None, "id": None, "certainty": 0.8765, "similarity": 0.5,
-         "challenge": None},
-        {"identity": "undecided", "name": None, "id": None, "certainty": 0.8765, "similarity": None,
-         "challenge": None},
+        {
+            "identity": "known",
+            "name": "Zoë",
+            "id": 7,
+            "certainty": 0.8765,
+            "similarity": 0.9123,
+            "challenge": "passed",
+        },
+        {
+            "identity": "unknown",
+            "name": None,
+            "id": None,
+            "certainty": 0.8765,
+            "similarity": 0.5,
+            "challenge": None,
+        },
+        {
+            "identity": "undecided",
+            "name": None,
+            "id": None,
+            "certainty": 0.8765,
+            "similarity": None,
+            "challenge": None,
+        },
     ]
 
 

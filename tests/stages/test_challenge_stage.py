@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def facing(yaw_deg, *, track_id=1, x=40):
 def sweep(*stops_deg):
     """Return yaws, one a frame: 90 degrees a second between the stops, 0.4 s at each."""
     yaws = []
-    for start, end in zip(stops_deg, stops_deg[1:], strict=False):
+    for start, end in pairwise(stops_deg):
         steps = max(1, round(abs(end - start) / 90 * FPS))
         yaws += [start + (end - start) * k / steps for k in range(1, steps + 1)] + [end] * 8
     return yaws
@@ -43,7 +44,9 @@ class Booth:
     def __init__(self, recognizer, *turns, **settings):
         left = list(turns)
         self.stage = Recognize(
-            recognizer, RecognizeSettings(challenge=2, **settings), choose=lambda _: left.pop(0) if left else "left"
+            recognizer,
+            RecognizeSettings(challenge=2, **settings),
+            choose=lambda _: left.pop(0) if left else "left",
         )
         self.gallery, self.second = recognizer.gallery, 0.0
 
@@ -134,11 +137,15 @@ def test_a_second_face_beside_changes_nothing_and_one_in_her_place_ends_it(recog
     booth = named(recognizer, "left", "right")
     for yaw in sweep(0, 40, 0):
         one, other = facing(yaw), facing(0, track_id=2, x=200)
-        both = replace(one, **{name: np.concatenate([getattr(one, name), getattr(other, name)])
-                               for name in ("xyxy", "score", "class_id", "track_id", "landmarks", "predicted")})  # fmt: skip
+        columns = ("xyxy", "score", "class_id", "track_id", "landmarks", "predicted")
+        both = replace(
+            one, **{name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in columns}
+        )
         found = booth.see(scene(1, 9)[0], both)
     assert found.challenge.tolist() == ["right", ""]
-    assert booth.show(2, *[0] * 30, track_id=2)[0] == ""  # Bob now stands where she stood, under a number of his own
+    assert (
+        booth.show(2, *[0] * 30, track_id=2)[0] == ""
+    )  # Bob now stands where she stood, under a number of his own
     assert booth.log == [("Ann", 1, "lost")]
 
 

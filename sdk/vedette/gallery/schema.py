@@ -1,7 +1,8 @@
 """The tables of a gallery, and how older files become newer ones.
 
 Ids are random and 53 bits long: never used twice, the same in every gallery that a person is imported into, and whole
-in JSON; attempts alone are counted, for they are kept in order. `sealed` columns hold what only the key opens; see `rows.py` for what that is.
+in JSON; attempts alone are numbered, for they are kept in order. `sealed` columns hold what only the key opens; see
+`rows.py` for what that is.
 """
 
 from __future__ import annotations

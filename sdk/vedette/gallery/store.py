@@ -109,7 +109,9 @@ class Store(Closing):
             GalleryError: another process reads on, or the disk is full; what was deleted stays deleted, and the next
                 `purge` or opening takes its traces away.
         """
-        with self._translated("what was deleted is gone, its traces are not: purge again, or open the gallery again"):
+        with self._translated(
+            "what was deleted is gone, its traces are not: purge again, or open the gallery again"
+        ):
             self._wait_for("VACUUM")  # secure_delete forgets copies that a split page leaves behind
             self._truncate_log()
             self.db.execute("UPDATE gallery SET purge = 0")
