@@ -1,6 +1,9 @@
 """What several folders of tests share."""
 
+import os
+import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -29,3 +32,22 @@ def face_model(face_run, tmp_path_factory):
         run_program("-m", "vedette", "convert", face_run.run, "-o", folder / "face-detector.tflite")
 
     return once(tmp_path_factory, "face_model", convert) / "face-detector.tflite"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 1 MB, and what changes how it is mounted."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("mounting a small disk needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mount(options: str) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        if done.returncode:
+            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+
+    mount("size=1m")
+    yield disk, mount
+    subprocess.run(["umount", "-l", disk], timeout=20, check=False)

@@ -75,7 +75,12 @@ def tracked(faces: Faces, *ids: int) -> Faces:
 
 
 def identified(
-    faces: Faces, *person_id: int, decided: bool = True, certainty: float = 1.0, name: str = "Ann"
+    faces: Faces,
+    *person_id: int,
+    decided: bool = True,
+    certainty: float = 1.0,
+    name: str = "Ann",
+    challenge: str = "",
 ) -> IdentifiedFaces:
     """Return `faces` with who they are; -1 for unknown."""
     n = len(faces)
@@ -83,7 +88,7 @@ def identified(
         faces.xyxy, faces.score, faces.class_id, faces.track_id, faces.labels, predicted=faces.predicted,
         landmarks=faces.landmarks, person=np.array([name if i >= 0 else "" for i in person_id], np.str_),
         person_id=np.array(person_id, np.int64), certainty=np.full(n, certainty, np.float32),
-        similarity=np.ones(n, np.float32), decided=np.full(n, decided),
+        similarity=np.ones(n, np.float32), decided=np.full(n, decided), challenge=np.array(challenge),
     )  # fmt: skip
 
 

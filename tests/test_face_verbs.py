@@ -163,7 +163,7 @@ def test_calibration_by_a_file_of_scores(capsys, photos, ann, tmp_path):
     assert made["far_interval"][1] <= 0.01
     # one template: the hundredth part of a normal distribution about .2 lies above .2 + 2.326 * .15
     assert made["threshold"] == pytest.approx(0.2 + 2.326 * 0.15, abs=0.01)
-    assert "at a rate of at most 0.01" in ask(capsys, "faces", "stats").out
+    assert "at most 1 in 100 searches" in ask(capsys, "faces", "stats").out
     after = ask(capsys, "faces", "enroll", "Ann", photos / "mirrored.png")
     assert "the threshold was made again for 2 templates" in after.err
     (stats,) = told(ask(capsys, "faces", "stats", "--json"))

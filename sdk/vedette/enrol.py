@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette.errors import FaceRefused, GalleryError, SourceError
-from vedette.gallery.calibrate import Calibration
-from vedette.gallery.gallery import Gallery
 from vedette.gallery.values import Flag, Sample, check_name, name_key
 from vedette.models.recognize import FaceRecognizer
 from vedette.sources.images import find_images, read_image
@@ -20,7 +18,6 @@ __all__ = [
     "PersonPictures",
     "Skipped",
     "enrol_people",
-    "keep_calibrated",
     "people_in",
     "samples_from",
 ]
@@ -138,18 +135,6 @@ def _enrol(
     if not files:
         skipped.append(Skipped(name, ("no_picture",), f"{name}: there is no picture in the folder"))
     return Enrolled(name, len(samples), already, tuple(skipped), flags)
-
-
-def keep_calibrated(gallery: Gallery) -> Calibration | None:
-    """Make the gallery's calibration again where people or templates came or went since; None where none is needed.
-
-    More people need a higher threshold for the same rate, so a stale one promises too much.
-
-    Raises:
-        GalleryError: the scores behind it are too few for so many; the old threshold stays, and is stale.
-    """
-    made = gallery.calibration()
-    return gallery.calibrate() if made is not None and made.stale else None
 
 
 def samples_from(

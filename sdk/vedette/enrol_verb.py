@@ -79,10 +79,8 @@ def _enroll(say: Say, complain: Complain, progress: Callable[[str], Bar], option
 
 def calibrate_again(gallery: Gallery, complain: Complain) -> None:
     """Keep the threshold in step with who is in the gallery, and tell of it; or of why it cannot be."""
-    from vedette.enrol import keep_calibrated
-
     try:
-        made = keep_calibrated(gallery)
+        made = gallery.keep_calibrated()
     except GalleryError as error:
         complain(VedetteError(f"the threshold is stale, and could not be made again: {error}"))
         return

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedette.enrol_verb import add_enroll, calibrate_again
-from vedette.errors import GalleryKeyError, SettingsError, VedetteError
+from vedette.errors import SettingsError, VedetteError
 from vedette.flags import add_gallery, place_of
+from vedette.gallery_verbs import add_keeping, iso_time
 from vedette.text import columns
 
 if TYPE_CHECKING:
-    from vedette.gallery.calibrate import Calibration, ImpostorScores
+    from vedette.gallery.calibrate import ImpostorScores
+    from vedette.gallery.gallery import Gallery
     from vedette.models.recognize import FaceRecognizer, Recognition
     from vedette.text import Bar
 
-__all__ = ["add_faces", "meaning"]
+__all__ = ["add_faces"]
 
 Say = Callable[[str], None]
 Complain = Callable[[BaseException], None]
@@ -73,21 +72,7 @@ def add_faces(
         one.add_argument(
             "--far", type=float, default=default, metavar="RATE", help=f"of false accepts ({told})"
         )
-    for name, text, run in (
-        ("export", "write everybody into an encrypted archive", _export),
-        ("import", "add everybody of an archive", _import),
-    ):
-        made = verb(name, text, partial(run, say, complain))
-        made.add_argument("archive", type=Path)
-        made.add_argument("--passphrase-file", type=Path, metavar="FILE", help="asked for if not given")
-    renew = verb(
-        "reenroll",
-        "make the gallery anew for another model, from kept pictures",
-        partial(_renew, say),
-    )
-    renew.add_argument(
-        "--drop", action="store_true", help="lose who has no kept picture, instead of refusing"
-    )
+    add_keeping(verb, say=say, complain=complain)
     verb("stats", "tell what is in the gallery, and what looks wrong", partial(_stats, say))
 
 
@@ -101,7 +86,7 @@ def _list(say: Say, options: argparse.Namespace) -> int:
     rows = [("NAME", "PICTURES", "QUALITY", "LAST")]
     with open_gallery(place_of(options)) as gallery:
         for person in gallery.people():
-            told = [{**asdict(one), "time": _time(one.time_ns)} for one in gallery.templates(person.name)]
+            told = [{**asdict(one), "time": iso_time(one.time_ns)} for one in gallery.templates(person.name)]
             if options.json:
                 say(json.dumps({"name": person.name, "id": person.id, "templates": told}))
             quality = sum(one["quality"] for one in told) / len(told)
@@ -111,10 +96,6 @@ def _list(say: Say, options: argparse.Namespace) -> int:
     if not options.json:
         say(columns(rows) if len(rows) > 1 else "nobody is enrolled")
     return 0
-
-
-def _time(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="seconds")
 
 
 def _remove(say: Say, complain: Complain, options: argparse.Namespace) -> int:
@@ -217,7 +198,8 @@ def _calibrate(say: Say, options: argparse.Namespace) -> int:
         first = recognizer.gallery.calibration() is None
         far = 1e-2 if options.far is None and first else options.far
         made = recognizer.calibrate(far=far, impostors=scores)
-    say(json.dumps(asdict(made)) if options.json else meaning(made))
+        words = _words(recognizer.gallery)
+    say(json.dumps(asdict(made)) if options.json else "\n".join(words))
     return 0
 
 
@@ -230,114 +212,22 @@ def _scores(path: Path) -> ImpostorScores:
         raise SettingsError(f"cannot read the scores {path}: {error.strerror}.") from error
 
 
-def meaning(made: Calibration) -> str:
-    """Return what a calibration means, in words."""
-    low, high = made.far_interval
-    told = [
-        f"threshold {made.threshold:.3f}: one search among {made.people} people ({made.templates} templates) takes a "
-        f"stranger for somebody at a rate of at most {made.far:g}; estimated {made.far_estimate:.2g}, between "
-        f"{low:.2g} and {high:.2g} with 95 % confidence at each end",
-        f"from {made.scores:,} scores of {made.strangers:,} strangers",
-    ]
-    if made.stale:
-        told.append("people came or went since: calibrate again")
-    if not made.fits:
-        told.append(
-            f"of {made.own.searches} enrolled people {made.own.accepts} are taken for each other, more than the rate "
-            "allows: see `vedette faces stats`"
-        )
-    return "\n".join(told)
+def _words(gallery: Gallery) -> tuple[str, ...]:
+    """Return the threshold, and what it means."""
+    from vedette.gallery.meaning import describe_threshold
 
-
-# other models, archives, figures
-
-
-def _renew(say: Say, options: argparse.Namespace) -> int:
-    from vedette.app import load_as
-    from vedette.galleries import read_key
-    from vedette.gallery.reenrol import reenrol
-    from vedette.models.face import FaceDetector
-    from vedette.models.face_embed import FaceEmbedder
-    from vedette.models.recognize import FaceSampler, embedding_model
-
-    place = place_of(options)
-    key = read_key(place)
-    with (
-        load_as(FaceEmbedder, "face-embedder") as embedder,
-        load_as(FaceDetector, "face-detector") as detector,
-    ):
-        done = reenrol(
-            place.path,
-            key=key,
-            model=embedding_model(embedder),
-            embed=FaceSampler(detector, embedder).embed_kept,
-            drop_without_picture=options.drop,
-        )
-    lost = f"; lost: {', '.join(done.lost_people)}" if done.lost_people else ""
-    say(
-        json.dumps(asdict(done))
-        if options.json
-        else f"{done.people} people, {done.templates} templates{lost}"
+    people = gallery.people()
+    told = describe_threshold(
+        gallery.threshold,
+        gallery.calibration(),
+        people=len(people),
+        templates=sum(person.templates for person in people),
     )
-    return 0
+    state = "" if told["calibrated"] else ", not calibrated"
+    return f"threshold {told['value']:.3f}{state}", *told["meaning"], *told["warnings"]
 
 
-def _export(say: Say, _complain: Complain, options: argparse.Namespace) -> int:
-    from vedette.galleries import read_key
-    from vedette.gallery.archive import export_archive
-
-    place = place_of(options)
-    people = export_archive(
-        place.path, options.archive, key=read_key(place), passphrase=_passphrase(options, twice=True)
-    )
-    told = {"archive": str(options.archive), "people": people}
-    say(json.dumps(told) if options.json else f"wrote {people} people into {options.archive}")
-    return 0
-
-
-def _import(say: Say, complain: Complain, options: argparse.Namespace) -> int:
-    from vedette.app import load_recognizer
-    from vedette.galleries import open_gallery, read_key
-    from vedette.gallery.archive import import_archive
-
-    place = place_of(options)
-    passphrase = _passphrase(options)
-    with load_recognizer(place, create=True) as recognizer:
-        model = recognizer.gallery.model
-    done = import_archive(
-        place.path, options.archive, key=read_key(place), model=model, passphrase=passphrase
-    )
-    with open_gallery(place) as gallery:
-        calibrate_again(gallery, complain)
-    left = f"; left out, for they were erased here: {', '.join(done.left_out)}" if done.left_out else ""
-    say(
-        json.dumps(asdict(done))
-        if options.json
-        else f"added {done.people} people, {done.templates} templates{left}"
-    )
-    return 0
-
-
-def _passphrase(options: argparse.Namespace, *, twice: bool = False) -> str:
-    """Return the passphrase of an archive, from a file or from who sits at the terminal; never from the command line.
-
-    Raises:
-        GalleryKeyError: there is no file and no terminal, or two different ones were typed.
-    """
-    path: Path | None = options.passphrase_file
-    if path is not None:
-        try:
-            return path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise GalleryKeyError(f"cannot read the passphrase in {path}: {error}") from error
-    if not sys.stdin.isatty():
-        raise GalleryKeyError(
-            "an archive needs a passphrase: give --passphrase-file FILE, or type it at a terminal"
-        )
-    typed = getpass.getpass("passphrase: ")
-    if twice and getpass.getpass("once more: ") != typed:
-        raise GalleryKeyError("the two passphrases differ; nothing was written")
-    return typed
+# figures
 
 
 def _stats(say: Say, options: argparse.Namespace) -> int:
@@ -345,12 +235,11 @@ def _stats(say: Say, options: argparse.Namespace) -> int:
     from vedette.app import load_recognizer
 
     with load_recognizer(place_of(options)) as recognizer:
-        facts = _figures(recognizer)
-        made = recognizer.gallery.calibration()
+        facts, words = _figures(recognizer), _words(recognizer.gallery)
     if options.json:
         say(json.dumps(facts))
     else:
-        for line in _told(facts, made):
+        for line in _told(facts, words):
             say(line)
     return 0 if facts["integrity"] == "ok" else 1
 
@@ -373,13 +262,10 @@ def _figures(recognizer: FaceRecognizer) -> dict[str, Any]:
     }
 
 
-def _told(facts: dict[str, Any], made: Calibration | None) -> Iterator[str]:
+def _told(facts: dict[str, Any], words: Sequence[str]) -> Iterator[str]:
     yield f"{facts['gallery']}: {facts['people']} people, {facts['templates']} templates, {facts['bytes'] / 1e6:.1f} MB"
     yield f"model {facts['model']} {facts['model_sha256'][:12]}; file {facts['integrity']}"
-    if made is None:
-        yield f"threshold {facts['threshold']:.3f}, the model's own: not calibrated, so its rate here is not known"
-    else:
-        yield meaning(made)
+    yield from words
     if facts["purge_pending"]:
         yield "traces of somebody erased are still in the file; the next opening takes them away"
     yield from (f"! {flag['message']}" for flag in facts["flags"])

@@ -86,6 +86,8 @@ class RecognizeSettings:
         max_faces: compared in one frame, at most; the others wait for the next.
         min_margin: by how much the best person must be ahead of the next, a cosine.
         key: the file of the gallery's key; see `vedette.galleries.gallery_place` for where it is when None.
+        challenge: how many turns of the head somebody named is asked for, 0 for none.
+        challenge_s: seconds that there are for all of them.
     """
 
     seek_s: float = 0.1
@@ -93,6 +95,8 @@ class RecognizeSettings:
     max_faces: int = 2
     min_margin: float = 0.0
     key: str | None = None
+    challenge: int = 0
+    challenge_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,8 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "again_s": (0.0, 3600.0),
         "max_faces": (1, 64),
         "min_margin": (0.0, 2.0),
+        "challenge": (0, 6),
+        "challenge_s": (1.0, 300.0),
     },
     "privacy": {"grow": (0.0, 2.0), "hold_s": (0.0, 60.0)},
     "enhance": {"budget_ms": (0.1, 60_000.0), "auto": (0, 1), "threads": (1, 64)},
@@ -212,7 +218,7 @@ _GROUPS: Mapping[str, type] = {
 }
 """Stages whose options make a value of their own."""
 
-_WHOLE = frozenset({"auto", "threads", "every", "max_faces"})
+_WHOLE = frozenset({"auto", "threads", "every", "max_faces", "challenge"})
 
 
 def parse_stage(text: str) -> StageSettings:

@@ -187,6 +187,8 @@ class IdentifiedFaces(Faces):
         certainty: (n,) float32, 0..1: share of the evidence that speaks for `identity`; 0 while undecided.
         similarity: (n,) float32, -1..1: cosine with the most similar template at the last look; NaN before the first.
         decided: (n,) bool, False while too little was seen to say "unknown" or a name.
+        challenge: (n,) str, what the person is asked to do, "left", "right" or "front", or how that ended, "passed" or
+            "failed"; "" where nothing is asked. One value may be given for all.
     """
 
     person: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
@@ -194,10 +196,13 @@ class IdentifiedFaces(Faces):
     certainty: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     similarity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     decided: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    challenge: NDArray[np.str_] = field(default_factory=lambda: np.array("", np.str_))
 
     def __post_init__(self) -> None:
         Faces.__post_init__(self)
-        for name in ("person", "person_id", "certainty", "similarity", "decided"):
+        if not self.challenge.ndim:
+            object.__setattr__(self, "challenge", np.full(len(self.score), self.challenge))
+        for name in ("person", "person_id", "certainty", "similarity", "decided", "challenge"):
             if getattr(self, name).shape != self.score.shape:
                 raise ValueError(f"IdentifiedFaces.{name} has not one value a face")
 

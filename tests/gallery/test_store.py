@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 from vedette.errors import GalleryError
 from vedette.gallery import schema
 from vedette.gallery.store import Store
+from vedette.gallery.values import Attempt
 
 CRASH = Path(__file__).with_name("crash.py")
 
@@ -141,25 +141,6 @@ def test_what_cannot_be_opened_is_told(tmp_path, where):
         Store(tmp_path / where)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 1 MB, and what changes how it is mounted."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small disk needs root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-
-    def mount(options: str) -> None:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        if done.returncode:
-            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-
-    mount("size=1m")
-    yield disk, mount
-    subprocess.run(["umount", "-l", disk], timeout=20, check=False)
-
-
 def test_a_full_disk_is_told_and_loses_nothing(opened, faces, samples, small_disk, key, model):
     from vedette.gallery.gallery import Gallery
 
@@ -215,18 +196,33 @@ def test_a_file_that_may_not_grow_is_told(opened, faces, samples):
 def test_older_files_are_brought_up_to_date_in_one_step(opened, faces, samples, monkeypatch, tmp_path):
     with opened() as gallery:
         gallery.enrol("Ann", samples(faces(1)[0]))
-    broken = ("ALTER TABLE person ADD COLUMN shoe_size", "SELECT missing_column")
+    broken, now = ("ALTER TABLE person ADD COLUMN shoe_size", "SELECT missing_column"), len(schema.MIGRATIONS)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
     with pytest.raises(GalleryError, match="no such column"):
         opened()
-    assert _version_and_columns(tmp_path) == (1, ["id", "name_tag", "sealed"])
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:1], broken[:1]))
+    assert _version_and_columns(tmp_path) == (now, ["id", "name_tag", "sealed"])
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:now], broken[:1]))
     with opened() as gallery:
         assert [p.name for p in gallery.people()] == ["Ann"]
-    assert _version_and_columns(tmp_path) == (2, ["id", "name_tag", "sealed", "shoe_size"])
+    assert _version_and_columns(tmp_path) == (now + 1, ["id", "name_tag", "sealed", "shoe_size"])
     monkeypatch.undo()
-    with pytest.raises(GalleryError, match=r"newer Vedette \(format 2, this one knows 1\)"):
+    with pytest.raises(GalleryError, match=rf"newer Vedette \(format {now + 1}, this one knows {now}\)"):
         opened()
+
+
+def test_a_gallery_of_the_first_format_is_read_and_takes_attempts(
+    opened, faces, samples, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    with opened() as gallery:
+        person_id = gallery.enrol("Ann", samples(faces(1)[0])).person_id
+    assert _version_and_columns(tmp_path)[0] == 1
+    monkeypatch.undo()
+    with opened() as gallery:
+        assert [(p.name, p.templates) for p in gallery.people()] == [("Ann", 3)]
+        assert gallery.attempts() == ()
+        gallery.log_attempt(Attempt(person_id, 5, 1, ("left",), 1, 2.5, ""))
+        assert len(gallery.attempts()) == 1
 
 
 def _version_and_columns(folder: Path) -> tuple[int, list[str]]:

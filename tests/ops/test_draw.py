@@ -154,6 +154,9 @@ def test_scaled_scales_boxes_and_landmarks(n):
     ("person_id", "options", "text", "color"),
     [
         pytest.param(7, {}, "Jose 100%", draw.SURE, id="sure, accents dropped"),
+        pytest.param(7, {"challenge": "left"}, "Jose 100%: turn left ->", draw.LIKELY, id="asked"),
+        pytest.param(7, {"challenge": "passed"}, "Jose 100%, live: passed", draw.SURE, id="passed"),
+        pytest.param(7, {"challenge": "failed"}, "Jose 100%, live: failed", draw.LIKELY, id="failed"),
         pytest.param(7, {"certainty": 0.6}, "Jose 60%", draw.LIKELY, id="likely"),
         pytest.param(-1, {}, "unknown", draw.UNKNOWN, id="unknown"),
         pytest.param(-1, {"decided": False}, "?", draw.UNDECIDED, id="too little seen"),

@@ -93,13 +93,35 @@ def test_faces_come_with_landmarks_and_rounded(make_results, make_faces):
 
 def test_who_somebody_is_comes_with_how_sure_that_is(make_results):
     faces = replace(identified(faces_at((0, 0), (9, 9), (20, 20)), 7, -1, -1, certainty=0.87654, name="Zoë"),
-                    decided=np.array([True, True, False]), similarity=np.float32([0.91234, 0.5, np.nan]))  # fmt: skip
+                    decided=np.array([True, True, False]), similarity=np.float32([0.91234, 0.5, np.nan]),
+                    challenge=np.array(["passed", "", ""]))  # fmt: skip
     record = json.loads(to_json(make_results(found={"faces": faces})))
     assert breaks(record, SCHEMA) == []
     assert [row["person"] for row in record["detections"]] == [
-        {"identity": "known", "name": "Zoë", "id": 7, "certainty": 0.8765, "similarity": 0.9123},
-        {"identity": "unknown", "name": None, "id": None, "certainty": 0.8765, "similarity": 0.5},
-        {"identity": "undecided", "name": None, "id": None, "certainty": 0.8765, "similarity": None},
+        {
+            "identity": "known",
+            "name": "Zoë",
+            "id": 7,
+            "certainty": 0.8765,
+            "similarity": 0.9123,
+            "challenge": "passed",
+        },
+        {
+            "identity": "unknown",
+            "name": None,
+            "id": None,
+            "certainty": 0.8765,
+            "similarity": 0.5,
+            "challenge": None,
+        },
+        {
+            "identity": "undecided",
+            "name": None,
+            "id": None,
+            "certainty": 0.8765,
+            "similarity": None,
+            "challenge": None,
+        },
     ]
 
 

@@ -27,7 +27,16 @@ from numpy.typing import NDArray
 from vedette.errors import GalleryError
 from vedette.gallery.values import Floats
 
-__all__ = ["Calibration", "ImpostorScores", "OwnScores", "calibrate", "pack", "rate_interval", "unpack"]
+__all__ = [
+    "Calibration",
+    "ImpostorScores",
+    "OwnScores",
+    "calibrate",
+    "inputs_of",
+    "pack",
+    "rate_interval",
+    "unpack",
+]
 
 CONFIDENCE = 0.95
 """Of each end of an interval by itself; both together hold with 90 %."""
@@ -195,6 +204,29 @@ def unpack(data: bytes) -> tuple[Calibration, ImpostorScores]:
     told = json.loads(data[4:end])
     told["own"], told["far_interval"] = OwnScores(**told["own"]), tuple(told["far_interval"])
     return Calibration(**told), ImpostorScores.from_bytes(data[end:])
+
+
+def inputs_of(
+    packed: bytes, impostors: ImpostorScores | None, far: float | None, model_sha256: str
+) -> tuple[ImpostorScores, float]:
+    """Return the scores and the rate to calibrate by: those given, else those of the last calibration, `packed`.
+
+    Raises:
+        GalleryError: nothing was given and there is no last one, or the scores are of another model.
+    """
+    if not packed and (impostors is None or far is None):
+        raise GalleryError("the first calibration needs impostor scores and the rate far, such as 1e-3")
+    last, scores = unpack(packed) if packed else (None, impostors)
+    scores = impostors if impostors is not None else scores
+    rate = far if far is not None or last is None else last.far
+    assert scores is not None
+    assert rate is not None
+    if scores.model_sha256 != model_sha256:
+        raise GalleryError(
+            f"these impostor scores are of model {scores.model_sha256[:12]}, the gallery is of "
+            f"{model_sha256[:12]}: give those that came with its model"
+        )
+    return scores, rate
 
 
 def rate_interval(hits: int, trials: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Templates that contradict the names they stand under, and the gallery searched with its own people."""
+"""Templates that contradict the names they stand under; the gallery searched with its own people, and calibrated so."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.gallery.calibrate import OwnScores
+from vedette.gallery.calibrate import Calibration, ImpostorScores, OwnScores, calibrate
 from vedette.gallery.index import LOWEST, Snapshot
 from vedette.gallery.values import Flag
 
-__all__ = ["find_flags", "flags_of", "own_scores"]
+__all__ = ["calibrate_for", "find_flags", "flags_of", "own_scores"]
 
 _BLOCK = 256
 _MOST_SEARCHES = 1000
@@ -63,6 +63,16 @@ def own_scores(now: Snapshot, *, threshold: float) -> OwnScores:
     ]
     highest = np.concatenate(best)
     return OwnScores(len(highest), int(np.count_nonzero(highest >= threshold)), float(highest.max()))
+
+
+def calibrate_for(now: Snapshot, scores: ImpostorScores, *, far: float, revision: int) -> Calibration:
+    """Return the calibration of a gallery that is `now` so, at its `revision`; see `calibrate` for what is refused."""
+    people, templates = len(np.unique(now.person)), len(now)
+    threshold, estimate, interval = calibrate(scores, far=far, people=people, templates=templates)
+    own = own_scores(now, threshold=threshold)
+    return Calibration(
+        threshold, far, estimate, interval, people, templates, scores.total, scores.people, own, revision
+    )
 
 
 def _blocks(now: Snapshot, rows: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette.errors import GalleryError
-from vedette.gallery.calibrate import Calibration, ImpostorScores, calibrate, pack, unpack
-from vedette.gallery.flags import find_flags, flags_of, own_scores
+from vedette.gallery.calibrate import Calibration, ImpostorScores, inputs_of, pack, unpack
+from vedette.gallery.flags import calibrate_for, find_flags, flags_of
 from vedette.gallery.index import LOWEST, Index, Snapshot
 from vedette.gallery.rows import Rows
 from vedette.gallery.rules import check_samples, decide
 from vedette.gallery.seal import KeyOrNone
 from vedette.gallery.store import Store
 from vedette.gallery.values import (
+    Attempt,
     Decision,
     EmbeddingModel,
     Enrolment,
@@ -204,7 +205,8 @@ class Gallery(Closing):
         Keep both keys until this has returned. It also seals a gallery that was not encrypted so far.
 
         Raises:
-            GalleryError: it cannot be written; the old key stays.
+            GalleryError: it cannot be written, and the old key stays; or the new one holds, but traces sealed with the
+                old one remain, as with `erase`.
         """
         with self._lock:
             with self._writing():
@@ -281,11 +283,22 @@ class Gallery(Closing):
         """
         with self._lock:
             with self._writing() as now:
-                scores, rate = self._calibration_inputs(impostors, far)
-                made = self._calibrated(now, scores, rate)
+                scores, rate = inputs_of(self._rows.read_calibration(), impostors, far, self.model.sha256)
+                made = calibrate_for(now, scores, far=rate, revision=self._rows.revision())
                 self._rows.write_calibration(pack(made, scores))
             self._calibration = made
         return made
+
+    def keep_calibrated(self) -> Calibration | None:
+        """Calibrate again where people or templates came or went since; None where that is not needed.
+
+        More people need a higher threshold for the same rate, so a stale one promises too much.
+
+        Raises:
+            GalleryError: the scores behind it are too few for so many; the old threshold stays, and is stale.
+        """
+        made = self.calibration()
+        return self.calibrate() if made is not None and made.stale else None
 
     def calibration(self) -> Calibration | None:
         """Return the last calibration, `stale` where people or templates came or went since; None before the first."""
@@ -303,6 +316,29 @@ class Gallery(Closing):
         """Return "ok" when the whole file is sound, else what is broken."""
         with self._lock:
             return self._store.integrity()
+
+    # challenges
+
+    def log_attempt(self, attempt: Attempt) -> None:
+        """Keep an attempt, sealed, until its person is erased or ten thousand newer ones have come.
+
+        Raises:
+            GalleryError: the person is not enrolled (any more), or the file cannot be written.
+        """
+        with self._lock, self._writing():
+            if attempt.person_id not in self._names:
+                raise GalleryError("that person is not enrolled (any more)")
+            self._rows.add_attempt(attempt)
+
+    def attempts(self, name: str | None = None) -> tuple[Attempt, ...]:
+        """Return the attempts that are kept, of one person or of everybody, the oldest first.
+
+        Raises:
+            GalleryError: nobody has that name.
+        """
+        with self._reading():
+            whose = None if name is None else self._find(name)
+            return tuple(one for one in self._rows.attempts() if whose in (None, one.person_id))
 
     # in step with the file
 
@@ -326,7 +362,7 @@ class Gallery(Closing):
             return False
         with self._store.reading():
             self._rows.unlock()
-            self._check_model()
+            self._rows.check_model(self.model)
             self._refresh_index()
             self._names = self._rows.names()
             packed = self._rows.read_calibration()
@@ -347,51 +383,6 @@ class Gallery(Closing):
         if len(new):
             self._index.add(*self._rows.embeddings(new))
 
-    def _check_model(self) -> None:
-        sha256, size = self._rows.model()
-        if (sha256, size) != (self.model.sha256, self.model.size):
-            raise GalleryError(
-                f"the gallery {self.path} was made with model {sha256[:12]} ({size} numbers a face), not with "
-                f"{self.model.sha256[:12]} ({self.model.size}); their embeddings cannot be compared. Use that "
-                "model, or make the gallery anew from kept pictures: `vedette faces reenroll`, or reenrol() in Python; "
-                "where none were kept, enrol people again."
-            )
-
-    def _calibration_inputs(
-        self, impostors: ImpostorScores | None, far: float | None
-    ) -> tuple[ImpostorScores, float]:
-        packed = self._rows.read_calibration()
-        if not packed and (impostors is None or far is None):
-            raise GalleryError("the first calibration needs impostor scores and the rate far, such as 1e-3")
-        last, scores = unpack(packed) if packed else (None, impostors)
-        scores = impostors if impostors is not None else scores
-        rate = far if far is not None or last is None else last.far
-        assert scores is not None
-        assert rate is not None
-        if scores.model_sha256 != self.model.sha256:
-            raise GalleryError(
-                f"these impostor scores are of model {scores.model_sha256[:12]}, the gallery is of "
-                f"{self.model.sha256[:12]}: give those that came with its model"
-            )
-        return scores, rate
-
-    def _calibrated(self, now: Snapshot, scores: ImpostorScores, far: float) -> Calibration:
-        people = len(np.unique(now.person))
-        threshold, estimate, interval = calibrate(scores, far=far, people=people, templates=len(now))
-        own = own_scores(now, threshold=threshold)
-        return Calibration(
-            threshold,
-            far,
-            estimate,
-            interval,
-            people,
-            len(now),
-            scores.total,
-            scores.people,
-            own,
-            self._rows.revision(),
-        )
-
     def _forget(self, ids: NDArray[np.int64]) -> None:
         with self._lock:
             self._index.remove(ids)
@@ -406,7 +397,5 @@ class Gallery(Closing):
 
     def _purge_if_possible(self) -> None:
         """Purge at opening; where that cannot be, a device must start all the same, and `purge_pending` tells."""
-        try:
+        with suppress(GalleryError):
             self._store.purge()
-        except GalleryError:
-            return

@@ -83,10 +83,9 @@ def _replace_all(
             f"{lost} templates have no kept picture, or none with a face, and would be lost; nothing was changed. "
             "Pass --drop (drop_without_picture=True) to go on without them, then enrol those people again."
         )
-    rows.clear_for(model)
     kept = {person_id: templates for person_id, templates in renewed.items() if templates}
+    rows.clear_for(model, keep=kept)
     for person_id, templates in kept.items():
-        rows.add_person(person_id, names[person_id])
         for template_id, sample, time_ns in templates:
             rows.add_template(template_id, person_id, sample, time_ns=time_ns)
     nobody = tuple(sorted(names[i] for i in names if i not in kept))

@@ -12,6 +12,7 @@ import secrets
 import sqlite3
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from vedette.errors import GalleryError, GalleryKeyError
 from vedette.gallery.seal import UNENCRYPTED, KeyOrNone, Sealer, make_sealer
 from vedette.gallery.values import (
+    Attempt,
     EmbeddingModel,
     Floats,
     Sample,
@@ -29,9 +31,12 @@ from vedette.gallery.values import (
     new_id,
 )
 
-__all__ = ["Rows"]
+__all__ = ["MOST_ATTEMPTS", "Rows"]
 
 Ids = NDArray[np.int64]
+
+MOST_ATTEMPTS = 10_000
+"""The newest that are kept: some 2 MB."""
 
 _HEAD = struct.Struct("<dq")  # quality, time_ns; then the embedding, float32; then the source, UTF-8
 _IDS = struct.Struct("<qq")
@@ -111,6 +116,21 @@ class Rows:
         """Return the hash and the embedding's length of the model that the gallery was made with."""
         sha256, size = self._db.execute("SELECT model_sha256, size FROM gallery").fetchone()
         return str(sha256), int(size)
+
+    def check_model(self, model: EmbeddingModel) -> None:
+        """Refuse another `model` than the one that the gallery was made with.
+
+        Raises:
+            GalleryError: it is another one; says the way out.
+        """
+        sha256, size = self.model()
+        if (sha256, size) != (model.sha256, model.size):
+            raise GalleryError(
+                f"{self._label} was made with model {sha256[:12]} ({size} numbers a face), not with "
+                f"{model.sha256[:12]} ({model.size}); their embeddings cannot be compared. Use that "
+                "model, or make the gallery anew from kept pictures: `vedette faces reenroll`, or reenrol() in Python; "
+                "where none were kept, enrol people again."
+            )
 
     def revision(self) -> int:
         """Return a number that grows with every person or template that comes or goes."""
@@ -233,9 +253,28 @@ class Rows:
         """Delete templates with their pictures."""
         self._db.executemany("DELETE FROM template WHERE id = ?", [(i,) for i in ids])
 
-    def clear_for(self, model: EmbeddingModel) -> None:
-        """Delete all people and templates, and make the gallery one for `model`."""
-        self._db.execute("DELETE FROM person")
+    # attempts
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """Add an attempt of somebody enrolled, and drop the oldest where there are too many."""
+        last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'attempt'").fetchone()
+        number = 1 + (0 if last is None else int(last[0]))
+        told = {name: value for name, value in asdict(attempt).items() if name != "person_id"}
+        sealed = self._seal(json.dumps(told).encode(), _attempt(number, attempt.person_id))
+        self._db.execute("INSERT INTO attempt VALUES (?, ?, ?)", (number, attempt.person_id, sealed))
+        self._db.execute("DELETE FROM attempt WHERE id <= ?", (number - MOST_ATTEMPTS,))
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Yield all attempts, the oldest first."""
+        for number, person_id, sealed in self._db.execute("SELECT * FROM attempt ORDER BY id"):
+            told = json.loads(self._open(sealed, _attempt(number, person_id)))
+            yield Attempt(person_id, **{**told, "asked": tuple(told["asked"])})
+
+    def clear_for(self, model: EmbeddingModel, *, keep: Iterable[int]) -> None:
+        """Delete all templates, and all people but those to `keep`; make the gallery one for `model`."""
+        self._db.execute("DELETE FROM template")
+        gone = f"DELETE FROM person WHERE id NOT {_ONE_OF}"
+        self._db.execute(gone, (json.dumps(list(keep)),))
         self._db.execute(
             "UPDATE gallery SET model_sha256 = ?, size = ?, calibration = NULL", (model.sha256, model.size)
         )
@@ -246,6 +285,7 @@ class Rows:
         names, calibration, new = self.names(), self.read_calibration(), make_sealer(key, uid)
         self._reseal("template", "id, person_id, model_sha256", _template, new)
         self._reseal("picture", "template_id", _picture, new)
+        self._reseal("attempt", "id, person_id", _attempt, new)
         for person_id, name in names.items():
             row = (new.tag(name_key(name)), new.seal(name.encode(), _person(person_id)), person_id)
             self._db.execute("UPDATE person SET name_tag = ?, sealed = ? WHERE id = ?", row)
@@ -297,3 +337,7 @@ def _template(template_id: int, person_id: int, model_sha256: str) -> bytes:
 
 def _picture(template_id: int) -> bytes:
     return b"picture" + _IDS.pack(template_id, 0)
+
+
+def _attempt(number: int, person_id: int) -> bytes:
+    return b"attempt" + _IDS.pack(number, person_id)

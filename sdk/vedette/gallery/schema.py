@@ -1,7 +1,8 @@
 """The tables of a gallery, and how older files become newer ones.
 
 Ids are random and 53 bits long: never used twice, the same in every gallery that a person is imported into, and whole
-in JSON. `sealed` columns hold what only the key opens; see `rows.py` for what that is.
+in JSON; attempts alone are numbered, for they are kept in order. `sealed` columns hold what only the key opens; see
+`rows.py` for what that is.
 """
 
 from __future__ import annotations
@@ -39,6 +40,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             template_id INTEGER PRIMARY KEY REFERENCES template ON DELETE CASCADE,
             sealed BLOB NOT NULL)""",
         "CREATE TABLE erased (person_id INTEGER PRIMARY KEY)",
+    ),
+    (
+        """CREATE TABLE attempt (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            person_id INTEGER NOT NULL REFERENCES person ON DELETE CASCADE,
+            sealed BLOB NOT NULL)""",
+        "CREATE INDEX attempt_of_person ON attempt (person_id)",
     ),
 )
 """Statements that lead from `user_version` n to n + 1. A released entry is never changed, only followed by others."""

@@ -15,10 +15,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vedette.errors import GalleryError
-from vedette.gallery.schema import migrate
+from vedette.gallery.schema import APPLICATION_ID, migrate
 from vedette.types import Closing
 
-__all__ = ["Store"]
+__all__ = ["Store", "is_gallery"]
 
 _RETRY_S = 0.02
 
@@ -28,8 +28,8 @@ _ADVICE = {
     "SQLITE_CANTOPEN": "it cannot be opened; check the path, and that this user may write the folder and the file",
     "SQLITE_CORRUPT": "it is damaged: move it away with its -wal and -shm files, and import an archive of it",
     "SQLITE_NOTADB": "it is not a gallery, or its beginning is damaged: move it away and import an archive of it",
-    "SQLITE_FULL": "the disk is full; make room, nothing was changed",
-    "SQLITE_IOERR": "the disk is full or does not take the write (see the system's log); nothing was changed",
+    "SQLITE_FULL": "the disk is full; make room",
+    "SQLITE_IOERR": "the disk is full or does not take the write (see the system's log)",
     "SQLITE_READONLY": "it cannot be written: its medium, its folder or the file is read-only for this user",
 }
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -109,7 +109,9 @@ class Store(Closing):
             GalleryError: another process reads on, or the disk is full; what was deleted stays deleted, and the next
                 `purge` or opening takes its traces away.
         """
-        with self._translated():
+        with self._translated(
+            "what was deleted is gone, its traces are not: purge again, or open the gallery again"
+        ):
             self._wait_for("VACUUM")  # secure_delete forgets copies that a split page leaves behind
             self._truncate_log()
             self.db.execute("UPDATE gallery SET purge = 0")
@@ -156,12 +158,24 @@ class Store(Closing):
                 return
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, state: str = "nothing was changed") -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
             advice = next((a for kind, a in _ADVICE.items() if _name(error).startswith(kind)), str(error))
-            raise GalleryError(f"the gallery {self.path}: {advice}") from error
+            raise GalleryError(f"the gallery {self.path}: {advice}; {state}") from error
+
+
+def is_gallery(path: Path) -> bool:
+    """Tell whether a file's header is that of a gallery (bytes 68 to 71, https://www.sqlite.org/fileformat.html).
+
+    False as well where it cannot be read, or was never taken in from its log.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
+    except OSError:
+        return False
 
 
 def _name(error: sqlite3.Error) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vedette.errors import GalleryError
 
 __all__ = [
+    "Attempt",
     "Decision",
     "EmbeddingModel",
     "Enrolment",
@@ -125,6 +126,34 @@ class Enrolment:
     created: bool
     template_ids: tuple[int, ...]
     flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One challenge to somebody to turn the head, and how it ended; see `vedette.gallery.challenge`.
+
+    Attributes:
+        person_id: who the face was taken for.
+        time_ns: when it ended, by the wall clock, Unix time.
+        track_id: of the face, within its run.
+        asked: the turns that were asked for, in order.
+        done: how many of them were made.
+        seconds: how long it took, on the frames' clock.
+        reason: "" where it was passed, else why not.
+    """
+
+    person_id: int
+    time_ns: int
+    track_id: int
+    asked: tuple[str, ...]
+    done: int
+    seconds: float
+    reason: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether all was done as asked."""
+        return not self.reason
 
 
 @dataclass(frozen=True, slots=True)

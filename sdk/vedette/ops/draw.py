@@ -35,6 +35,15 @@ SURE, LIKELY, UNKNOWN, UNDECIDED = PALETTE[3], PALETTE[0], PALETTE[5], (204, 204
 SURE_FROM = 0.8
 """Certainty from which a name is drawn as sure; below, part of the evidence speaks for others."""
 
+_CHALLENGES = {
+    "left": ": turn left ->",
+    "right": ": <- turn right",
+    "front": ": look here",
+    "passed": ", live: passed",
+    "failed": ", live: failed",
+}
+"""Of somebody who is asked to turn the head; the arrow points to where the nose is to go in the picture."""
+
 _RIM = (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FAR = 1 << 15  # coordinates beyond are cut: OpenCV counts in fixed point
@@ -73,7 +82,8 @@ def _color(stage_index: int, one: Detections, k: int) -> _Color:
         return color_of(stage_index, int(one.class_id[k]))
     identity = one.identity[k]
     if identity == "known":
-        return SURE if one.certainty[k] >= SURE_FROM else LIKELY
+        live = one.challenge[k] in ("", "passed")
+        return SURE if live and one.certainty[k] >= SURE_FROM else LIKELY
     return UNKNOWN if identity == "unknown" else UNDECIDED
 
 
@@ -93,8 +103,8 @@ def annotate(
 ) -> Image:
     """Return a new picture: `image` with what was `found` drawn on it, predicted boxes dashed.
 
-    Identified faces are green where a name is sure, yellow where it is likely, vermilion where they are unknown, and
-    grey where too little was seen.
+    Identified faces are green where a name is sure, yellow where it is likely or where somebody has still to show that
+    the head can be turned, vermilion where they are unknown, and grey where too little was seen.
 
     A label that would hide another one is left out (its box is drawn); so is one that is larger than the picture.
 
@@ -157,12 +167,10 @@ def _caption(one: Detections, k: int) -> str:
 
 
 def _identity(one: IdentifiedFaces, k: int) -> str:
-    identity = one.identity[k]
-    return (
-        f"{one.person[k]} {one.certainty[k]:.0%}"
-        if identity == "known"
-        else identity.replace("undecided", "?")
-    )
+    identity, told = one.identity[k], _CHALLENGES.get(str(one.challenge[k]), "")
+    if identity == "known":
+        return f"{one.person[k]} {one.certainty[k]:.0%}{told}"
+    return identity.replace("undecided", "?") + told
 
 
 def _corners(xyxy: Sequence[float] | np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> _Box:

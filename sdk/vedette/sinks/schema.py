@@ -95,7 +95,7 @@ def _rows(stage: str, one: Detections) -> list[dict[str, Any]]:
 
 def _people(one: IdentifiedFaces) -> list[dict[str, Any]]:
     columns = zip(one.identity, one.person.tolist(), one.person_id.tolist(), _rounded(one.certainty, 10_000),
-                  _rounded(one.similarity, 10_000), strict=True)  # fmt: skip
+                  _rounded(one.similarity, 10_000), one.challenge.tolist(), strict=True)  # fmt: skip
     return [
         {
             "identity": identity,
@@ -103,8 +103,9 @@ def _people(one: IdentifiedFaces) -> list[dict[str, Any]]:
             "id": person_id if person_id >= 0 else None,
             "certainty": certainty,
             "similarity": similarity,
+            "challenge": challenge or None,
         }
-        for identity, name, person_id, certainty, similarity in columns
+        for identity, name, person_id, certainty, similarity, challenge in columns
     ]
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 
+from vedette.gallery.challenge import ChallengeRules, Look, Turn
+from vedette.gallery.values import Decision
 from vedette.gallery.votes import Identity, IdentityVotes
 from vedette.models.recognize import FaceRecognizer
+from vedette.ops.faces import face_pose
 from vedette.settings import RecognizeSettings
+from vedette.stages.challenge import Challenges
 from vedette.types import Closing, Detections, Faces, Frame, IdentifiedFaces, Results
 
 __all__ = ["Recognize"]
@@ -41,7 +47,8 @@ class Recognize(Closing):
 
     Args:
         recognizer: closed with the stage.
-        settings: how often.
+        settings: how often, and whether who is named is asked to turn the head.
+        choose: draws each turn that is asked for; for tests.
 
     Attributes:
         recognizer: for who wants to enrol from what is seen.
@@ -49,7 +56,13 @@ class Recognize(Closing):
             picture is clear where a later stage blurs it, so it is never to be shown. Read from any thread.
     """
 
-    def __init__(self, recognizer: FaceRecognizer, settings: RecognizeSettings | None = None) -> None:
+    def __init__(
+        self,
+        recognizer: FaceRecognizer,
+        settings: RecognizeSettings | None = None,
+        *,
+        choose: Callable[[tuple[Turn, Turn]], Turn] = secrets.choice,
+    ) -> None:
         self.name = "recognize"
         self.recognizer = recognizer
         self.newest: Results | None = None
@@ -58,6 +71,12 @@ class Recognize(Closing):
         self._tracks: dict[int, _Track] = {}
         self._people: dict[int, str] = {}
         self._checked_s: float | None = None
+        self._challenges = Challenges(
+            recognizer.gallery,
+            turns=self._settings.challenge,
+            rules=ChallengeRules(limit_s=self._settings.challenge_s),
+            choose=choose,
+        )
 
     def __call__(self, results: Results) -> Results:
         """Return `results` with identified faces."""
@@ -65,7 +84,9 @@ class Recognize(Closing):
         faces = {stage: one for stage, one in results.found.items() if isinstance(one, Faces)}
         self._note(faces, now_s)
         self._drop_erased(now_s)
-        self._look(results.frame, faces, now_s)
+        decisions = self._look(results.frame, faces, now_s)
+        if self._settings.challenge:
+            self._challenges.step(self._poses(faces, decisions), time_s=now_s)
         found: dict[str, Detections] = {stage: self._told(one) for stage, one in faces.items()}
         told = replace(
             results,
@@ -77,7 +98,8 @@ class Recognize(Closing):
         return told
 
     def close(self) -> None:
-        """Close the recognizer."""
+        """Close the recognizer; a challenge that goes on has failed."""
+        self._challenges.close()
         self.recognizer.close()
 
     def _note(self, faces: dict[str, Faces], now_s: float) -> None:
@@ -98,8 +120,9 @@ class Recognize(Closing):
             self._votes.forget_person(person_id)
         self._people = people
 
-    def _look(self, frame: Frame, faces: dict[str, Faces], now_s: float) -> None:
-        """Embed the faces whose turn it is, and count their votes."""
+    def _look(self, frame: Frame, faces: dict[str, Faces], now_s: float) -> dict[int, Decision]:
+        """Embed the faces whose turn it is, count their votes, and return what was decided by track."""
+        decisions: dict[int, Decision] = {}
         rows = [(stage, k) for stage, one in faces.items() for k in np.flatnonzero(~one.predicted).tolist()]
         due = [(wait, stage, k) for stage, k in rows
                if (wait := self._overdue_s(int(faces[stage].track_id[k]), now_s)) >= 0]  # fmt: skip
@@ -111,6 +134,23 @@ class Recognize(Closing):
             if found.decision is not None:
                 track.quality, track.similarity = max(track.quality, found.quality), found.decision.score
                 self._votes.vote(track_id, found.decision, quality=found.quality, time_s=now_s)
+                decisions[track_id] = found.decision
+        return decisions
+
+    def _poses(self, faces: dict[str, Faces], decisions: Mapping[int, Decision]) -> dict[int, Look]:
+        """Return what this frame tells of each track that was seen in it."""
+        looks: dict[int, Look] = {}
+        for one in faces.values():
+            for k in np.flatnonzero(~one.predicted & (one.track_id >= 0)).tolist():
+                track_id = int(one.track_id[k])
+                decision, named = decisions.get(track_id), self._votes.identity(track_id).person_id
+                looks[track_id] = Look(
+                    face_pose(one.landmarks[k])[0],
+                    named,
+                    compared=decision is not None,
+                    person_id=None if decision is None else decision.person_id,
+                )
+        return looks
 
     def _overdue_s(self, track_id: int, now_s: float) -> float:
         """Return for how long a track has been waiting for its turn, seconds; below 0 where it has not come."""
@@ -120,6 +160,7 @@ class Recognize(Closing):
         if track.looked_s is None or now_s < track.looked_s:  # a clock that ran backwards
             return float("inf")
         calm = self._votes.identity(track_id).decided and track.quality >= _FAIR_QUALITY
+        calm = calm and not self._challenges.runs(track_id)
         return now_s - track.looked_s - (self._settings.again_s if calm else self._settings.seek_s)
 
     def _told(self, faces: Faces) -> IdentifiedFaces:
@@ -138,6 +179,7 @@ class Recognize(Closing):
             certainty=np.array([one.share if one.decided else 0.0 for one in who], np.float32),
             similarity=np.array([self._similarity(i) for i in ids], np.float32),
             decided=np.array([one.decided for one in who], bool),
+            challenge=np.array([self._challenges.step_of(i) for i in ids], np.str_),
         )
 
     def _similarity(self, track_id: int) -> float:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from vedette.errors import FaceRefused, GalleryError
+from vedette.gallery.meaning import describe_threshold
 from vedette.gallery.quality import refuse_count
 from vedette.gallery.rules import MAX_SOURCE
 from vedette.gallery.values import Person, TemplateInfo
@@ -21,7 +22,6 @@ from vedette.sources.images import decode_image
 from vedette.stages.recognize import Recognize
 from vedette.types import Closing, IdentifiedFaces, Results
 from vedette.web.pictures import encode
-from vedette.web.threshold import describe_threshold
 
 __all__ = ["People"]
 
@@ -201,10 +201,8 @@ class People(Closing):
 
     def _keep_calibrated(self) -> None:
         """Make the calibration anew; where the scores are too few for so many it stays stale, which the page says."""
-        made = self._gallery.calibration()
-        if made is not None and made.stale:
-            with suppress(GalleryError):
-                self._gallery.calibrate()
+        with suppress(GalleryError):
+            self._gallery.keep_calibrated()
 
     def _flags(self) -> list[dict[str, Any]]:
         return [

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vedette.gallery.calibrate import Calibration, OwnScores
-from vedette.web.threshold import describe_threshold
+from vedette.gallery.meaning import describe_threshold
 
 MADE = Calibration(
     threshold=0.61234,
