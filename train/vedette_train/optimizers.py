@@ -14,7 +14,8 @@ from vedette_train.settings import FitSettings
 
 __all__ = ["Muon", "optimizer"]
 
-PLAIN_RATE = 0.1  # of what Muon leaves to AdamW, over that of kernels: biases that run ahead shut ReLUs for good
+# of what Muon leaves to AdamW, over that of kernels: biases that run ahead shut ReLUs for good
+PLAIN_RATE = 0.1
 
 
 class _Rates(keras.optimizers.Optimizer):

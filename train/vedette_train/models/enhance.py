@@ -40,7 +40,7 @@ class _Blocks:
         made = RangedConv(filters, 3, stride, rounded=self._rounded, name=name, **options)(x)
         return self.ranged(made, name)
 
-    def last(self, x: Any, filters: int, name: str, limits: tuple[float, float] | None = None) -> Any:
+    def linear(self, x: Any, filters: int, name: str, limits: tuple[float, float] | None = None) -> Any:
         """3x3 convolution without ReLU, which gives nothing at the beginning."""
         # else the shortest way to less loss would be to shut the ReLUs before it for good
         made = RangedConv(
@@ -49,9 +49,9 @@ class _Blocks:
         return self.ranged(made(x), name, limits)
 
     def merge(self, fine: Any, coarse: Any, name: str) -> Any:
-        """Enlarge `coarse` to the size of `fine` and add it."""
+        """Enlarge `coarse` to the size of `fine`, add it, and take what is above 0 of the sum."""
         up = layers.Resizing(*fine.shape[1:3], interpolation="nearest", name=f"{name}_up")(coarse)
-        return self.ranged(layers.Add(name=name)([fine, up]), name)
+        return self.ranged(layers.ReLU(name=f"{name}_relu")(layers.Add(name=name)([fine, up])), name)
 
 
 def _input(size_wh: tuple[int, int]) -> Any:
@@ -79,7 +79,7 @@ def sr_network(
     x = pixels
     for i in range(SR_LAYERS):
         x = blocks.conv(x, blocks.wide(SR_CHANNELS), f"body_{i}")
-    x = blocks.last(blocks.conv(x, made, "wide"), made, "detail")
+    x = blocks.linear(blocks.conv(x, made, "wide"), made, "detail")
     anchor = blocks.ranged(layers.Concatenate(name="anchor")([pixels] * scale**2), "anchor", UNIT)
     x = blocks.ranged(layers.Add(name="sum")([anchor, x]), "sum", UNIT)
     enhanced = blocks.ranged(ops.depth_to_space(x, scale), "enhanced", UNIT)
@@ -105,9 +105,10 @@ def clean_network(size_wh: tuple[int, int], *, width: float = 1.0, rounded: bool
     fine = blocks.conv(blocks.conv(cells, half, "half_a"), half, "half_b")
     mid = blocks.conv(blocks.conv(fine, quarter, "quarter_a", stride=2), quarter, "quarter_b")
     coarse = blocks.conv(blocks.conv(mid, eighth, "eighth_a", stride=2), eighth, "eighth_b")
-    mid = blocks.merge(mid, blocks.conv(coarse, quarter, "eighth_c"), "quarter_sum")
-    fine = blocks.merge(fine, blocks.conv(mid, half, "quarter_c"), "half_sum")
-    x = blocks.last(blocks.conv(fine, half, "half_c"), 12, "difference")
+    # no ReLU before the additions: it shut for good at 94 of their 96 channels, and the scales below with them
+    mid = blocks.merge(mid, blocks.linear(coarse, quarter, "eighth_c"), "quarter_sum")
+    fine = blocks.merge(fine, blocks.linear(mid, half, "quarter_c"), "half_sum")
+    x = blocks.linear(blocks.conv(fine, half, "half_c"), 12, "difference")
     x = blocks.ranged(layers.Add(name="sum")([cells, x]), "sum", UNIT)
     enhanced = blocks.ranged(ops.depth_to_space(x, 2), "enhanced", UNIT)
     return keras.Model(image, {"enhanced": enhanced}, name="clean")
@@ -135,7 +136,7 @@ def curve_network(
         y = blocks.conv(x, x.shape[-1], f"around_{i}")
         x = blocks.ranged(layers.Add(name=f"sum_{i}")([x, y]), f"sum_{i}")
     # the int8 kernel of tanh always steps by 1/128
-    x = layers.Activation("tanh", name="tanh")(blocks.last(x, 3 * iterations, "curves"))
+    x = layers.Activation("tanh", name="tanh")(blocks.linear(x, 3 * iterations, "curves"))
     curves = blocks.ranged(x, "tanh", (-1.0, 127 / 128))
     return keras.Model(image, {"curves": curves}, name="curves")
 
