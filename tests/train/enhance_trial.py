@@ -76,9 +76,11 @@ def rounding():
     x = np.linspace(-0.3, 1.4, 64, dtype=np.float32).reshape(1, 4, 4, 4)
     unit = np.asarray(Ranged(rounded=True, limits=(0.0, 1.0))(x))
     follows = Ranged(rounded=True)
-    first = np.asarray(follows(x, training=True))
+    many = np.linspace(-0.3, 1.4, 310_001, dtype=np.float32)
+    many[31 * 7] = 100  # one value far out
+    first = np.asarray(follows(many, training=True))
     after_first = [float(follows.low), float(follows.high)]
-    follows(x * 2, training=True)
+    follows(many * 2, training=True)
     conv = RangedConv(3, 3, padding="same", rounded=True)
     made = np.asarray(conv(x))
     plain = RangedConv(3, 3, padding="same")
@@ -88,7 +90,7 @@ def rounding():
     return {
         "unit": float(np.abs(unit - np.round(np.clip(x, 0, 1) * 255) / 255).max()),
 
-        "first": float(np.abs(first - x).max()), "after_first": after_first,
+        "first": float(np.sort(np.abs(first - many))[-2]), "far": float(first[31 * 7]), "after_first": after_first,
         "after_second": [float(follows.low), float(follows.high)],
         "asleep": bool((np.asarray(Ranged()(x)) == x).all()), "conv": [off, float(np.abs(made).max())],
     }  # fmt: skip

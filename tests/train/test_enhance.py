@@ -128,10 +128,11 @@ def test_rounding(trial):
     told = trial[1]["rounding"]
     assert told["unit"] < 1e-6
     assert told["asleep"]
-    # half a step of the first batch's range, and what moving zero onto a step costs
+    # half a step of the first batch's range, what moving zero onto a step costs, and what is left out
     assert 0 < told["first"] <= 1.7 / 255
-    assert told["after_first"] == pytest.approx([-0.3, 1.4], abs=1e-6)
-    assert told["after_second"] == pytest.approx([-0.303, 1.414], abs=1e-5)
+    assert told["far"] == pytest.approx(1.4, abs=1.7 / 255)  # clipped: one of 10,000 has no say
+    assert told["after_first"] == pytest.approx([-0.3, 1.4], abs=4e-4)
+    assert told["after_second"] == pytest.approx([-0.303, 1.414], abs=4e-4)
     off, most = told["conv"]
     assert 0 < off < most / 50
 

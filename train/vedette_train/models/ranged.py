@@ -15,6 +15,8 @@ from keras import ops
 __all__ = ["Ranged", "RangedConv"]
 
 MOMENTUM = 0.99  # of the ranges, a batch
+OUTSIDE = 1e-4  # share of the values that a range leaves out at each end: half the noise, where few values are far out
+EVERY = 31  # of a batch's values is looked at, for their order: no multiple of any number of channels
 LEAST = 1e-6  # a range of nothing has no step
 
 _fake_quant = keras.quantizers.fake_quant_with_min_max_vars
@@ -26,7 +28,7 @@ class Ranged(keras.layers.Layer):
 
     Args:
         rounded: learn with the rounding of int8.
-        limits: the range, where it is known; else a moving average of each batch's least and largest value.
+        limits: the range, where it is known; else a moving average of that which holds all but the `OUTSIDE` of each batch.
     """
 
     def __init__(
@@ -62,7 +64,8 @@ class Ranged(keras.layers.Layer):
     def _follow(self, x: Any) -> tuple[Any, Any]:
         """Move the range towards that of a batch, which is all that is known at first; 0 is always in it."""
         x = ops.cast(ops.stop_gradient(x), "float32")
-        least, most = ops.minimum(ops.min(x), 0.0), ops.maximum(ops.max(x), LEAST)
+        ends = ops.quantile(ops.reshape(x, (-1,))[::EVERY], [OUTSIDE, 1 - OUTSIDE])
+        least, most = ops.minimum(ends[0], 0.0), ops.maximum(ends[1], LEAST)
         known = self.high > self.low
         low = ops.where(known, MOMENTUM * self.low + (1 - MOMENTUM) * least, least)
         high = ops.where(known, MOMENTUM * self.high + (1 - MOMENTUM) * most, most)
