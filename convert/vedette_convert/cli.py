@@ -40,6 +40,12 @@ def register(verbs: Any) -> None:
     parser.add_argument("--ranges", default="minmax", metavar="RULE", help="minmax, percentile:P or mse")
     parser.add_argument("--equalize", action="store_true", help="equal channel ranges after depthwise layers")
     parser.add_argument(
+        "--rounding",
+        default="nearest",
+        metavar="RULE",
+        help="of weights: nearest (default), or gptq: later weights make up for earlier ones",
+    )
+    parser.add_argument(
         "--keep-float",
         action="append",
         default=[],
@@ -68,6 +74,7 @@ def _run(options: argparse.Namespace) -> int:
         Precision(options.form, options.io, tuple(options.keep_float)),
         options.ranges,
         options.equalize,
+        options.rounding,
         options.calibration,
         options.pictures,
     )

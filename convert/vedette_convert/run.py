@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vedette.engines.litert import LiteRTEngine
-from vedette.errors import ModelError, SettingsError
+from vedette.errors import ModelError, SettingsError, unknown_name
 from vedette_convert.compare import Agreement, compare, falls, strangers
 from vedette_convert.equalize import equalize
 from vedette_convert.gate import Judgement, compare_preprocessing, evaluate, judge, told
@@ -19,6 +19,7 @@ from vedette_convert.inputs import MOST_PICTURES, Material, gather
 from vedette_convert.package import package
 from vedette_convert.quantize import Precision, float_network, is_fake_quantized, quantize
 from vedette_convert.ranges import Seen, check_rule, choose, observe, saturated
+from vedette_convert.rounding import ROUNDINGS, round_weights
 
 __all__ = ["Attempt", "Outcome", "Plan", "convert"]
 
@@ -39,6 +40,7 @@ class Plan:
         precision: form, input and output types, layers kept float.
         ranges: a rule of `vedette_convert.ranges`.
         equalize: give the channels of depthwise outputs equal ranges first.
+        rounding: of weights, one of `vedette_convert.rounding.ROUNDINGS`.
         calibration: a folder or source URI; the run's own pictures when not given.
         pictures: use so many at most.
     """
@@ -46,11 +48,14 @@ class Plan:
     precision: Precision = field(default_factory=Precision)
     ranges: str = "minmax"
     equalize: bool = False
+    rounding: str = ROUNDINGS[0]
     calibration: str | None = None
     pictures: int = MOST_PICTURES
 
     def __post_init__(self) -> None:
         check_rule(self.ranges)
+        if self.rounding not in ROUNDINGS:
+            raise unknown_name("rounding", self.rounding, ROUNDINGS)
         if self.pictures < 1:
             raise SettingsError(f"pictures is {self.pictures}; give 1 or more.")
 
@@ -60,7 +65,8 @@ class Plan:
         if self.precision.form == "int8":
             kept = len(self.precision.keep_float)
             parts += [f"{self.precision.io} in", self.ranges]
-            parts += ["equalized"] * self.equalize + [f"{kept} expression(s) kept float"] * bool(kept)
+            parts += ["equalized"] * self.equalize + [self.rounding] * (self.rounding != ROUNDINGS[0])
+            parts += [f"{kept} expression(s) kept float"] * bool(kept)
         return ", ".join(parts)
 
 
@@ -135,6 +141,7 @@ class _Workshop:
         self.figures = evaluate(material, self.network) if judged else {}
         self.float_ms = _invoke_ms(self.network)
         self._seen: dict[tuple[bool, str | None, int], tuple[bytes, dict[str, Seen]]] = {}
+        self._rounded: dict[tuple[bool, str | None, int], bytes] = {}
 
     def _gather(self, plan: Plan) -> Material:
         return gather(
@@ -150,7 +157,7 @@ class _Workshop:
         if plan.precision.form == "int8" and not self.fake_quantized:
             base, seen = self._observe(plan)
             ranges = choose(seen, plan.ranges)
-        network = quantize(base, ranges, plan.precision)
+        network = quantize(self._round(base, plan), ranges, plan.precision)
         varied = material.pictures[FLAT_PICTURES:] or material.pictures
         outputs, layers = compare(base, network, varied[:COMPARED], material.input)
         limits = material.contract.get("evaluation", {}).get("limits")
@@ -167,6 +174,14 @@ class _Workshop:
             time.monotonic() - start,
         )
 
+    def _round(self, base: bytes, plan: Plan) -> bytes:
+        if plan.precision.form != "int8" or plan.rounding == ROUNDINGS[0]:
+            return base
+        key = (plan.equalize, plan.calibration, plan.pictures)
+        if key not in self._rounded:
+            self._rounded[key] = round_weights(base, self.material.pictures, self.material.input)
+        return self._rounded[key]
+
     def _observe(self, plan: Plan) -> tuple[bytes, dict[str, Seen]]:
         key = (plan.equalize, plan.calibration, plan.pictures)
         if key not in self._seen:
@@ -178,13 +193,18 @@ class _Workshop:
     def remedies(self, first: Attempt) -> Iterator[Plan]:
         """Yield plans that may mend `first`, the cheapest on the device first."""
         plan = first.plan
-        if plan.precision.form != "int8" or self.fake_quantized:
+        if plan.precision.form != "int8":
+            return
+        if self.fake_quantized:
+            yield replace(plan, rounding="gptq")
             return
         more = replace(plan, pictures=4 * plan.pictures)
         material = self._gather(more)
         if len(material.pictures) > len(self.material.pictures):
             self.material, plan = material, more
             yield plan
+        plan = replace(plan, rounding="gptq")
+        yield plan
         yield replace(plan, ranges="percentile:99.999")
         yield replace(plan, equalize=True)
         worst = [re.escape(name) for name, _ in falls(read_graph(self.network), first.layers)]
@@ -279,6 +299,6 @@ def _refusal(tried: Sequence[Attempt], shop: _Workshop, fix: bool) -> ModelError
         )
     return ModelError(
         f"the converted network falls short: {faults}.{where} In this order: calibrate on more pictures "
-        "(--calibration, --pictures), --ranges percentile:99.999, --equalize, --keep-float for the layers that lose "
-        f"most ({names}), train with fake quantization. --fix tries all but the last."
+        "(--calibration, --pictures), --rounding gptq, --ranges percentile:99.999, --equalize, --keep-float for the "
+        f"layers that lose most ({names}), train with fake quantization. --fix tries all but the last."
     )

@@ -65,6 +65,27 @@ def uneven_channels(image):
     return {"mask": layers.Identity(name="mask")(pick(wide(image)))}
 
 
+def detail(image):
+    """The picture less the mean of 5x5 places: next to the one large weight an eighth of the others is lost by rounding."""
+    kernel = np.full((5, 5, 3, 3), 0.0, np.float32)
+    for channel in range(3):
+        kernel[..., channel, channel] = -1 / 25
+        kernel[2, 2, channel, channel] += 3.0
+    less = layers.Conv2D(3, 5, padding="same", name="mask")
+    less.build((None, SIDE, SIDE, 3))
+    less.set_weights([kernel, np.zeros(3, np.float32)])
+    return {"mask": less(image)}
+
+
+def windows(image):
+    """Convolutions of all strides, dilations and paddings, on sizes that they do not divide."""
+    options = {"bias_initializer": "normal"}
+    x = layers.Conv2D(4, 3, 2, "valid", name="valid", **options)(image)
+    x = layers.Conv2D(5, (3, 2), padding="same", dilation_rate=2, name="dilated", **options)(x)
+    x = layers.DepthwiseConv2D(3, 2, "same", name="depthwise", **options)(x)
+    return {"mask": layers.Conv2D(2, 1, name="mask", **options)(x)}
+
+
 def save_failing(folder, name, function, calibration):
     """Write a float network that int8 by min-max fails, its pictures, and what it answers to other ones."""
     image = keras.Input((SIDE, SIDE, 3), name="image")
@@ -108,6 +129,9 @@ def main(folder):
     white[150, 5, 7] = 255  # a single pixel of 204,800
     save_failing(folder, "spiked", spiked, white)
     save_failing(folder, "wide", uneven_channels, soft(24, 40, 200, seed=1))
+
+    save_failing(folder, "detail", detail, soft(24, 40, 200, seed=1))
+    save_failing(folder, "windows", windows, soft(24, 40, 200, seed=1))
 
     save(folder, "flex", lambda x: tf.linalg.inv(x[:, :3, :3, 0] + 3 * tf.eye(3)), (1, SIDE, SIDE, 3))
     save(folder, "open_saved_model", tf.nn.relu, (1, None, None, 3))

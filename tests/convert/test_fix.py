@@ -72,17 +72,25 @@ def test_more_pictures_mend_what_was_calibrated_on_grey_ones(
 def test_a_percentile_mends_a_range_that_one_pixel_has_made(capsys, tmp_path, networks):
     said = fix(capsys, tmp_path, networks, "spiked")
     plans = attempts(said)
-    assert [passed for _, passed in plans] == [False, True]
+    assert [passed for _, passed in plans] == [False, False, True]
     assert "minmax" in plans[0][0]
-    assert "percentile:99.999" in plans[1][0]
+    assert "percentile:99.999" in plans[2][0]
+
+
+def test_weights_that_make_up_for_each_other_mend_a_difference_from_a_mean(capsys, tmp_path, networks):
+    plans = attempts(fix(capsys, tmp_path, networks, "detail"))
+    assert [passed for _, passed in plans] == [False, True]
+    assert "gptq" not in plans[0][0]
+    assert "gptq" in plans[1][0]
 
 
 def test_layers_kept_float_mend_channels_that_differ_too_much(capsys, tmp_path, networks):
     plans = attempts(fix(capsys, tmp_path, networks, "wide"))
-    assert [passed for _, passed in plans] == [False, False, False, True]
+    assert [passed for _, passed in plans] == [False, False, False, False, True]
     assert "kept float" in plans[-1][0]
-    assert "percentile" in plans[1][0]
-    assert "equalized" in plans[2][0]
+    assert "gptq" in plans[1][0]
+    assert "percentile" in plans[2][0]
+    assert "equalized" in plans[3][0]
 
 
 def test_where_nothing_helps_it_says_how_much_was_tried(capsys, tmp_path, networks):
@@ -97,7 +105,7 @@ def test_where_nothing_helps_it_says_how_much_was_tried(capsys, tmp_path, networ
     out.write_bytes(b"the old one")
     said = ask(capsys, "convert", networks / "wide.tflite", "-o", out, *words)
     assert said.code == 4
-    order = ["more pictures", "percentile:99.999", "--equalize", "--keep-float", "fake quantization", "--fix"]
+    order = ["more pictures", "--rounding gptq", "percentile:99.999", "--equalize", "--keep-float", "fake quantization", "--fix"]
     places = [said.err.index(word) for word in order]
     assert places == sorted(places)
     assert out.read_bytes() == b"the old one"

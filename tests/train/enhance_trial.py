@@ -19,7 +19,7 @@ from vedette_train.fit import fit
 from vedette_train.losses.enhance import Light, brighten, charbonnier, light_loss
 from vedette_train.losses.vivid import VividLoss
 from vedette_train.models.enhance import rival_network
-from vedette_train.models.ranged import Ranged, RangedConv
+from vedette_train.models.ranged import Ranged
 from vedette_train.perceptual import apart, feature_network
 from vedette_train.recipes import enhance
 from vedette_train.recipes.enhance import Settings
@@ -81,18 +81,12 @@ def rounding():
     first = np.asarray(follows(many, training=True))
     after_first = [float(follows.low), float(follows.high)]
     follows(many * 2, training=True)
-    conv = RangedConv(3, 3, padding="same", rounded=True)
-    made = np.asarray(conv(x))
-    plain = RangedConv(3, 3, padding="same")
-    plain.build(x.shape)
-    plain.set_weights(conv.get_weights())
-    off = float(np.abs(np.asarray(plain(x)) - made).max())
     return {
         "unit": float(np.abs(unit - np.round(np.clip(x, 0, 1) * 255) / 255).max()),
 
         "first": float(np.sort(np.abs(first - many))[-2]), "far": float(first[31 * 7]), "after_first": after_first,
         "after_second": [float(follows.low), float(follows.high)],
-        "asleep": bool((np.asarray(Ranged()(x)) == x).all()), "conv": [off, float(np.abs(made).max())],
+        "asleep": bool((np.asarray(Ranged()(x)) == x).all()),
     }  # fmt: skip
 
 

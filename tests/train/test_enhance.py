@@ -133,8 +133,6 @@ def test_rounding(trial):
     assert told["far"] == pytest.approx(1.4, abs=1.7 / 255)  # clipped: one of 10,000 has no say
     assert told["after_first"] == pytest.approx([-0.3, 1.4], abs=4e-4)
     assert told["after_second"] == pytest.approx([-0.303, 1.414], abs=4e-4)
-    off, most = told["conv"]
-    assert 0 < off < most / 50
 
 
 @needs_tensorflow
@@ -254,6 +252,7 @@ def test_parts_of_photos():
         pytest.param({"patch": 16}, "patch 16", id="patch"),
         pytest.param({"width": 9.0}, "width is 9.0", id="width"),
         pytest.param({"iterations": 0}, "iterations is 0", id="iterations"),
+        pytest.param({"edge": 0.0}, "edge is 0.0", id="edge"),
         pytest.param({"exposure": 1.0}, "exposure is 1.0", id="exposure"),
     ],
 )

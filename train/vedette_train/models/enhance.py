@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from vedette_train.models.ranged import Ranged, RangedConv
+from vedette_train.models.ranged import Ranged
 
 __all__ = ["clean_network", "curve_network", "rival_network", "sr_network"]
 
@@ -37,15 +37,13 @@ class _Blocks:
     def conv(self, x: Any, filters: int, name: str, *, stride: int = 1) -> Any:
         """3x3 convolution and ReLU."""
         options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
-        made = RangedConv(filters, 3, stride, rounded=self._rounded, name=name, **options)(x)
+        made = layers.Conv2D(filters, 3, stride, name=name, **options)(x)
         return self.ranged(made, name)
 
     def linear(self, x: Any, filters: int, name: str, limits: tuple[float, float] | None = None) -> Any:
         """3x3 convolution without ReLU, which gives nothing at the beginning."""
         # else the shortest way to less loss would be to shut the ReLUs before it for good
-        made = RangedConv(
-            filters, 3, rounded=self._rounded, name=name, padding="same", kernel_initializer="zeros"
-        )
+        made = layers.Conv2D(filters, 3, name=name, padding="same", kernel_initializer="zeros")
         return self.ranged(made(x), name, limits)
 
     def merge(self, fine: Any, coarse: Any, name: str) -> Any:
