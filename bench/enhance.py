@@ -11,8 +11,8 @@
   network is told nothing.
 - lowlight: Set14 in a fifth, a tenth and a twentieth of the light, with a sensor's noise. Beside it one gamma for all,
   to a mean of one half, and OpenCV's CLAHE of the luma.
-- restore: Set14 as JPEG of quality 10, 20 and 40, and with scratches and missing parts. Beside it, of the latter,
-  OpenCV's inpainting (Telea), which is told the mask; "filled" is the network after that inpainting.
+- restore: Set14 as JPEG of quality 10, 20 and 40, and with scratches and missing parts, whose mask is told. Beside it,
+  of the latter, OpenCV's inpainting (Telea); the network restores what that filled (`Enhancer.inpaint`).
 
 With `--apart BACKBONE.tflite` also how far the results are from the true pictures in the features of a network that
 names things (`vedette_train.perceptual`; **not LPIPS**). The backbone that a vivid model learned by favours it: ask
@@ -43,9 +43,9 @@ from vedette_train.data.pairs import KINDS, Task
 from vedette_train.evaluate_enhance import before, psnr, psnr_y, ssim
 
 Image = NDArray[np.uint8]
-Method = Callable[[Image, float], Image]
-Case = tuple[str, Image, Image, float]
-"""Its name, what is given, what is wanted, and what classical methods are told: sigma."""
+Method = Callable[[Image, Any], Image]
+Case = tuple[str, Image, Image, Any]
+"""Its name, what is given, what is wanted, and what is told: sigma, or the mask of what is missing, or None."""
 
 
 def pictures(folder: Path) -> Iterator[Image]:
@@ -83,16 +83,13 @@ def lowlight_cases(photos: Path, _scale: int) -> Iterator[Case]:
 
 
 def restore_cases(photos: Path, _scale: int) -> Iterator[Case]:
-    """Yield spoiled and whole pictures; "filled" after OpenCV's inpainting."""
+    """Yield spoiled and whole pictures, and the mask of what is missing."""
     for quality in (10, 20, 40):
         for image in pictures(photos / "set14"):
-            yield f"jpeg {quality}", compressed(image, quality), image, 0.0
+            yield f"jpeg {quality}", compressed(image, quality), image, None
     for i, image in enumerate(pictures(photos / "set14")):
         mask = scratches(image.shape[:2], np.random.default_rng(i))
-        spoiled = image.copy()
-        spoiled[mask > 0] = 255
-        yield "damaged", spoiled, image, 0.0
-        yield "filled", cv2.inpaint(image, mask, FILL_RADIUS_PX, cv2.INPAINT_TELEA), image, 0.0
+        yield "damaged", np.maximum(image, mask[..., None]), image, mask > 0
 
 
 CASES = {"sr": sr_cases, "denoise": denoise_cases, "lowlight": lowlight_cases, "restore": restore_cases}
@@ -117,6 +114,13 @@ def bm3d(image: Image, sigma: float) -> Image:
 
     done = package.bm3d_rgb(image.astype(np.float32) / 255, max(1.0, sigma) / 255)
     return np.clip(np.rint(done * 255), 0, 255).astype(np.uint8)
+
+
+def telea(image: Image, mask: NDArray[np.bool_] | None) -> Image:
+    """Fill what is missing from its edges; nothing else is done to a picture."""
+    if mask is None:
+        return image
+    return np.asarray(cv2.inpaint(image, mask.astype(np.uint8), FILL_RADIUS_PX, cv2.INPAINT_TELEA), np.uint8)
 
 
 def gamma(image: Image, _told: float) -> Image:
@@ -145,7 +149,8 @@ def classical(kind: str, scale: int) -> dict[str, Method]:
             print("BM3D is left out: pip install bm3d", file=sys.stderr)
         else:
             found["bm3d"] = bm3d
-    return found | ({"gamma": gamma, "clahe": clahe} if kind == "lowlight" else {})
+    more = {"lowlight": {"gamma": gamma, "clahe": clahe}, "restore": {"inpaint": telea}}
+    return found | more.get(kind, {})
 
 
 def measure(
@@ -204,7 +209,9 @@ def main() -> int:
         if options.model:
             model = stack.enter_context(vedette.load_enhancer([options.model], threads=1))
             scale = model.scale
-            methods["model"] = lambda image, _: np.asarray(model.enhance(image), np.uint8)
+            methods["model"] = lambda image, told: np.asarray(
+                model.inpaint(image, told) if isinstance(told, np.ndarray) else model.enhance(image), np.uint8
+            )
         methods = classical(options.kind, scale) | methods
         border = scale if options.kind == "sr" else 0
         told = measure(

@@ -24,7 +24,7 @@ from vedette.errors import SettingsError
 from vedette.models.enhance import Enhancer
 from vedette.sinks.files import write_atomic
 from vedette.sources.demo_walls import find_photographs
-from vedette_train.data.degrade import compressed, damaged, gaussian, shrunk
+from vedette_train.data.degrade import compressed, gaussian, scratches, shrunk
 from vedette_train.data.face_views import faint
 from vedette_train.evaluate_enhance import psnr
 
@@ -45,6 +45,7 @@ class Row:
         how: what was done, in words.
         spoil: does it.
         at_xy: left upper corner of what is shown, pixels of the photograph.
+        mask: what is missing in the spoiled one and told to the model, white.
     """
 
     model: str
@@ -52,11 +53,17 @@ class Row:
     how: str
     spoil: Callable[[Image], Image]
     at_xy: tuple[int, int]
+    mask: Callable[[Image], Image] | None = None
 
 
 def rng(seed: int = 1) -> np.random.Generator:
     """Return what draws the same at each build."""
     return np.random.default_rng(seed)
+
+
+def scratched(image: Image) -> Image:
+    """Return the mask of scratches and holes."""
+    return scratches(image.shape[:2], rng(4))
 
 
 ROWS = (
@@ -65,7 +72,14 @@ ROWS = (
     Row("denoise", "coffee.png", "white noise of sigma 25", lambda x: gaussian(x, 25, rng()), (130, 60)),
     Row("sr-x2", "chelsea.png", "half the width and height", lambda x: shrunk(x, 2), (50, 30)),
     Row("restore", "coffee.png", "JPEG of quality 10", lambda x: compressed(x, 10), (130, 60)),
-    Row("restore", "astronaut.png", "scratches", lambda x: damaged(x, rng(), known=False), (90, 0)),
+    Row(
+        "restore",
+        "astronaut.png",
+        "scratches and holes",
+        lambda x: np.maximum(x, scratched(x)[..., None]),
+        (90, 0),
+        scratched,
+    ),
 )
 
 
@@ -91,7 +105,8 @@ def cells(row: Row, photo: Image, enhancer: Enhancer | None) -> Iterator[Image]:
         grey = np.full((TILE_WH[1], TILE_WH[0], 3), 225, np.uint8)
         yield cell(grey, f"{row.model}: not bundled yet")
     else:
-        made = enhancer.enhance(given)
+        mask = row.mask and row.mask(photo) > 0
+        made = enhancer.enhance(given) if mask is None else enhancer.inpaint(given, mask)
         yield cell(made, f"{row.model} {enhancer.infos[0].version}: {psnr(true, made):.1f} dB", row.at_xy)
     yield cell(true, "as it was", row.at_xy)
 

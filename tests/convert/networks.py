@@ -66,7 +66,7 @@ def uneven_channels(image):
 
 
 def detail(image):
-    """The picture less the mean of 5x5 places: next to the one large weight an eighth of the others is lost by rounding."""
+    """Three times the picture, less its mean over 5x5: next to a large weight rounding changes small ones by much."""
     kernel = np.full((5, 5, 3, 3), 0.0, np.float32)
     for channel in range(3):
         kernel[..., channel, channel] = -1 / 25

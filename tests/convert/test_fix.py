@@ -105,7 +105,15 @@ def test_where_nothing_helps_it_says_how_much_was_tried(capsys, tmp_path, networ
     out.write_bytes(b"the old one")
     said = ask(capsys, "convert", networks / "wide.tflite", "-o", out, *words)
     assert said.code == 4
-    order = ["more pictures", "--rounding gptq", "percentile:99.999", "--equalize", "--keep-float", "fake quantization", "--fix"]
+    order = [
+        "more pictures",
+        "--rounding gptq",
+        "percentile:99.999",
+        "--equalize",
+        "--keep-float",
+        "fake quantization",
+        "--fix",
+    ]
     places = [said.err.index(word) for word in order]
     assert places == sorted(places)
     assert out.read_bytes() == b"the old one"

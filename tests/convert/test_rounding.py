@@ -30,7 +30,12 @@ def parts(network):
 def test_what_a_kernel_sees_gives_what_the_layer_makes(networks, tiny_input, judged):
     network = (networks / "windows.tflite").read_bytes()
     model, tensors, layers = parts(network)
-    print([(layer.stride, layer.dilation, layer.same, layer.depthwise) for layer in layers])
+    assert [(layer.stride, layer.same, layer.depthwise) for layer in layers] == [
+        ((2, 2), False, False),
+        ((1, 1), False, False),  # dilated: between a SPACE_TO_BATCH and its inverse
+        ((2, 2), True, True),
+        ((1, 1), False, False),
+    ]
     probe = Probe(network, tiny_input)
     probe.run(judged[0])
     for layer in layers:
@@ -47,7 +52,7 @@ def test_what_a_kernel_sees_gives_what_the_layer_makes(networks, tiny_input, jud
 @pytest.mark.parametrize("name", ["windows", "detail", "other_tool"])
 def test_weights_stand_on_steps_whose_size_the_converter_finds_again(networks, tiny_input, judged, name):
     network = (networks / f"{name}.tflite").read_bytes()
-    model, tensors, layers = parts(network)
+    model, _, layers = parts(network)
     rounded = unpack(round_weights(network, judged, tiny_input))
     assert layers
     for layer in layers:
@@ -84,6 +89,8 @@ def nearest(network):
 
 
 def test_another_rounding_is_refused_with_the_nearest_name(capsys, tmp_path, networks):
-    said = ask(capsys, "convert", networks / "detail.tflite", "-o", tmp_path / "a.tflite", "--rounding", "gptk")
+    said = ask(
+        capsys, "convert", networks / "detail.tflite", "-o", tmp_path / "a.tflite", "--rounding", "gptk"
+    )
     assert said.code == 2
     assert "gptq" in said.err

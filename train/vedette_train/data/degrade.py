@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vedette.types import Image
 
-__all__ = ["compressed", "damaged", "gaussian", "scratches", "sensor_noise", "shrunk"]
+__all__ = ["compressed", "gaussian", "mended", "scratches", "sensor_noise", "shrunk"]
 
 DISPLAY_GAMMA = 2.2
 FILL_RADIUS_PX = 3
@@ -74,20 +74,10 @@ def scratches(shape_hw: tuple[int, int], rng: np.random.Generator) -> NDArray[np
     return mask
 
 
-def damaged(image: Image, rng: np.random.Generator, *, known: bool | None = None) -> Image:
-    """Return `image` with `scratches`: in colours of their own, or filled by OpenCV's inpainting (Telea, 2004).
-
-    Args:
-        image: what is spoiled.
-        rng: draws where and how.
-        known: whether a mask was at hand, by which the holes were filled; drawn when not given.
-    """
+def mended(image: Image, rng: np.random.Generator) -> Image:
+    """Return `image` with `scratches` filled from their edges, as `vedette enhance --mask` does (Telea, 2004)."""
     mask = scratches(image.shape[:2], rng)
-    if rng.random() < 0.5 if known is None else known:
-        return np.asarray(cv2.inpaint(image, mask, FILL_RADIUS_PX, cv2.INPAINT_TELEA), np.uint8)
-    level = rng.integers(0, 256, 3) if rng.random() < 0.3 else np.full(3, rng.choice([0, 255]))
-    dirt = level + rng.normal(0, 6, (*image.shape[:2], 3))
-    return np.where(mask[..., None] > 0, _pixels(dirt), image)
+    return np.asarray(cv2.inpaint(image, mask, FILL_RADIUS_PX, cv2.INPAINT_TELEA), np.uint8)
 
 
 def _pixels(values: NDArray[np.floating]) -> Image:

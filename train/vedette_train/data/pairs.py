@@ -11,7 +11,7 @@ import numpy as np
 from vedette.errors import VedetteError
 from vedette.ops.images import letterbox
 from vedette.types import Image
-from vedette_train.data.degrade import compressed, damaged, gaussian, sensor_noise, shrunk
+from vedette_train.data.degrade import compressed, gaussian, mended, sensor_noise, shrunk
 from vedette_train.data.face_views import faint
 from vedette_train.data.photos import Photo, middle, seen_anew
 from vedette_train.data.pictures import readable
@@ -90,8 +90,8 @@ def _lowlight(image: Image, task: Task, rng: np.random.Generator) -> Pair:
 
 def _restore(image: Image, task: Task, rng: np.random.Generator) -> Pair:
     wanted, how = seen_anew(image, task.size_wh[0], rng), rng.random()
-    given = damaged(wanted, rng) if how < 0.65 else wanted
-    return (compressed(given, int(rng.integers(5, 70))) if how > 0.4 else given), wanted
+    given = mended(wanted, rng) if how < 0.5 else wanted
+    return (compressed(given, int(rng.integers(5, 96))) if how > 0.3 else given), wanted
 
 
 _DRAWN: Mapping[str, Callable[[Image, Task, np.random.Generator], Pair]] = {
@@ -106,7 +106,7 @@ def check_pair(image: Image, task: Task, number: int) -> Pair:
     """Return the pair number `number` of those that a network is measured on: the middle of a photo, always the same.
 
     By turns noise of sigma 15, 25 and 50; a fifth, a tenth and a twentieth of the light; JPEG at quality 10 and 30,
-    damage in view and damage that was filled by OpenCV.
+    and twice damage that was filled by OpenCV.
     """
     rng = np.random.default_rng([number, 6])
     times = TRUTH_TIMES if task.kind == "lowlight" else task.scale
@@ -119,7 +119,7 @@ def check_pair(image: Image, task: Task, number: int) -> Pair:
         return faint(wanted, CHECKED_GAINS[number % 3], rng), wanted
     if number % 4 < 2:
         return compressed(wanted, CHECKED_QUALITIES[number % 4]), wanted
-    return damaged(wanted, rng, known=number % 4 == 3), wanted
+    return mended(wanted, rng), wanted
 
 
 def check_pairs(photos: Sequence[Photo], task: Task) -> list[Pair]:

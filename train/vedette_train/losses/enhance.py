@@ -9,7 +9,7 @@ from keras import ops
 
 __all__ = ["Light", "brighten", "charbonnier", "light_loss"]
 
-EDGE = 1e-3  # below it the loss is square, if nothing else is said
+EDGE = 1e-3  # below it the loss is square
 PLACE, REGION = 4, 16  # px: what spatial consistency compares, and what exposure looks at
 COLOUR, SMOOTH = 0.5, 5.0
 
@@ -27,9 +27,9 @@ class Light:
     iterations: int
 
 
-def charbonnier(wanted: Any, found: Any, edge: float = EDGE) -> Any:
-    """Return the mean of sqrt(difference^2 + edge^2): absolute for large differences (Lai et al., CVPR 2017, eq. 4)."""
-    return ops.mean(ops.sqrt(ops.square(found - wanted) + edge**2))
+def charbonnier(wanted: Any, found: Any) -> Any:
+    """Return the mean of sqrt(difference^2 + EDGE^2): absolute for large differences (Lai et al., CVPR 2017, eq. 4)."""
+    return ops.mean(ops.sqrt(ops.square(found - wanted) + EDGE**2))
 
 
 def brighten(image: Any, curves: Any, iterations: int) -> Any:

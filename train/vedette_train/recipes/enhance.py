@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,6 @@ class Settings(FitSettings):
         patch: side of what is learned from, input pixels.
         width: channels over what they are by themselves.
         iterations: of "lowlight", how often the curve is applied.
-        edge: difference, of 1, below which the loss is square instead of absolute; not of "lowlight".
         exposure: of "lowlight", the mean level that dark regions are brought to, 0..1.
         vivid: of "sr", a file whose features tell what looks alike, such as a quantized MobileNet V2 `.tflite`:
             fine-tune `init` against a rival network, for pictures that please. They invent detail.
@@ -55,7 +53,6 @@ class Settings(FitSettings):
     patch: int = option(64, "side of what is learned from, input pixels")
     width: float = option(1.0, "channels over what they are by themselves")
     iterations: int = option(4, "of lowlight: how often the curve is applied")
-    edge: float = option(1e-3, "difference, of 1, below which the loss is square; a last run with 0.1 gains PSNR")
     exposure: float = option(0.5, "of lowlight: mean level that dark regions are brought to")
     vivid: Path | None = field(
         default=None,
@@ -80,8 +77,6 @@ class Settings(FitSettings):
             raise SettingsError(f"width is {self.width}; give 0.1 to 4.")
         if not 1 <= self.iterations <= 16:
             raise SettingsError(f"iterations is {self.iterations}; give 1 to 16.")
-        if not 1e-4 <= self.edge <= 1:
-            raise SettingsError(f"edge is {self.edge}; give 0.0001 to 1.")
         if not 0 < self.exposure < 1:
             raise SettingsError(f"exposure is {self.exposure}; give a level between 0 and 1.")
         if self.vivid is not None:
@@ -129,13 +124,12 @@ def job(settings: Settings) -> Job:
     photos, light = read_photos(settings.data), Light(settings.exposure, settings.iterations)
 
     side = (settings.patch, settings.patch)
-    near = partial(charbonnier, edge=settings.edge)
-    rival, judge = (None, near) if settings.vivid is None else _vivid(settings, settings.vivid)
+    rival, near = (None, charbonnier) if settings.vivid is None else _vivid(settings, settings.vivid)
 
     def loss(target: Any, outputs: Any) -> Any:
         if settings.kind == "lowlight":
             return light_loss(target["given"], outputs["curves"], light)
-        return judge(target["wanted"], outputs["enhanced"])
+        return near(target["wanted"], outputs["enhanced"])
 
     return Job(
         network=network_of(settings, side),
