@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from vedette_train.models.ranged import Ranged
+from vedette_train.models.ranged import OUTSIDE, Ranged
 
 __all__ = ["clean_network", "curve_network", "rival_network", "sr_network"]
 
@@ -30,9 +30,11 @@ class _Blocks:
         """Return `channels` times the width, a multiple of 4."""
         return max(4, round(channels * self._width / 4) * 4)
 
-    def ranged(self, x: Any, name: str, limits: tuple[float, float] | None = None) -> Any:
+    def ranged(
+        self, x: Any, name: str, limits: tuple[float, float] | None = None, *, outside: float = OUTSIDE
+    ) -> Any:
         """Give `x` its range."""
-        return Ranged(rounded=self._rounded, limits=limits, name=f"{name}_range")(x)
+        return Ranged(rounded=self._rounded, limits=limits, outside=outside, name=f"{name}_range")(x)
 
     def conv(self, x: Any, filters: int, name: str, *, stride: int = 1) -> Any:
         """3x3 convolution and ReLU."""
@@ -40,11 +42,11 @@ class _Blocks:
         made = layers.Conv2D(filters, 3, stride, name=name, **options)(x)
         return self.ranged(made, name)
 
-    def linear(self, x: Any, filters: int, name: str, limits: tuple[float, float] | None = None) -> Any:
+    def linear(self, x: Any, filters: int, name: str, *, outside: float = OUTSIDE) -> Any:
         """3x3 convolution without ReLU, which gives nothing at the beginning."""
         # else the shortest way to less loss would be to shut the ReLUs before it for good
         made = layers.Conv2D(filters, 3, name=name, padding="same", kernel_initializer="zeros")
-        return self.ranged(made(x), name, limits)
+        return self.ranged(made(x), name, outside=outside)
 
     def merge(self, fine: Any, coarse: Any, name: str) -> Any:
         """Enlarge `coarse` to the size of `fine`, add it, and take what is above 0 of the sum."""
@@ -106,7 +108,8 @@ def clean_network(size_wh: tuple[int, int], *, width: float = 1.0, rounded: bool
     # no ReLU before the additions: it shut for good at 94 of their 96 channels, and the scales below with them
     mid = blocks.merge(mid, blocks.linear(coarse, quarter, "eighth_c"), "quarter_sum")
     fine = blocks.merge(fine, blocks.linear(mid, half, "quarter_c"), "half_sum")
-    x = blocks.linear(blocks.conv(fine, half, "half_c"), 12, "difference")
+    # strong noise is far out, and all of it has to be taken away
+    x = blocks.linear(blocks.conv(fine, half, "half_c"), 12, "difference", outside=0.0)
     x = blocks.ranged(layers.Add(name="sum")([cells, x]), "sum", UNIT)
     enhanced = blocks.ranged(ops.depth_to_space(x, 2), "enhanced", UNIT)
     return keras.Model(image, {"enhanced": enhanced}, name="clean")

@@ -13,10 +13,10 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["Ranged"]
+__all__ = ["OUTSIDE", "Ranged"]
 
 MOMENTUM = 0.99  # of the ranges, a batch
-OUTSIDE = 1e-4  # share of the values that a range leaves out at each end: half the noise, where few values are far out
+OUTSIDE = 1e-4  # where few values are far out, a range without them has half the rounding
 EVERY = 31  # of a batch's values is looked at, for their order: no multiple of any number of channels
 LEAST = 1e-6  # a range of nothing has no step
 
@@ -29,14 +29,20 @@ class Ranged(keras.layers.Layer):
 
     Args:
         rounded: learn with the rounding of int8.
-        limits: the range, where it is known; else a moving average of what holds all but `OUTSIDE` of each batch.
+        limits: the range, where it is known; else a moving average of what holds all but `outside` of each batch.
+        outside: share of the values that the range leaves out at each end.
     """
 
     def __init__(
-        self, *, rounded: bool = False, limits: tuple[float, float] | None = None, **options: Any
+        self,
+        *,
+        rounded: bool = False,
+        limits: tuple[float, float] | None = None,
+        outside: float = OUTSIDE,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.rounded, self.limits = rounded, limits
+        self.rounded, self.limits, self.outside = rounded, limits, outside
 
     def build(self, input_shape: Any) -> None:
         """Add the range, where it is not known; it stands whether it is used or not."""
@@ -65,7 +71,7 @@ class Ranged(keras.layers.Layer):
     def _follow(self, x: Any) -> tuple[Any, Any]:
         """Move the range towards that of a batch, which is all that is known at first; 0 is always in it."""
         x = ops.cast(ops.stop_gradient(x), "float32")
-        ends = ops.quantile(ops.reshape(x, (-1,))[::EVERY], [OUTSIDE, 1 - OUTSIDE])
+        ends = ops.quantile(ops.reshape(x, (-1,))[::EVERY], [self.outside, 1 - self.outside])
         least, most = ops.minimum(ends[0], 0.0), ops.maximum(ends[1], LEAST)
         known = self.high > self.low
         low = ops.where(known, MOMENTUM * self.low + (1 - MOMENTUM) * least, least)
@@ -76,4 +82,5 @@ class Ranged(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return what makes the layer anew."""
-        return {**super().get_config(), "rounded": self.rounded, "limits": self.limits}
+        known = {"rounded": self.rounded, "limits": self.limits, "outside": self.outside}
+        return {**super().get_config(), **known}
