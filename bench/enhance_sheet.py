@@ -40,7 +40,7 @@ class Row:
     """A photograph, how it is spoiled, which model mends it, and where to look.
 
     Attributes:
-        model: name in the registry.
+        model: name in the registry, or several with commas between them.
         photo: file of scikit-image.
         how: what was done, in words.
         spoil: does it.
@@ -68,7 +68,13 @@ def scratched(image: Image) -> Image:
 
 ROWS = (
     Row("lowlight", "astronaut.png", "a tenth of the light", lambda x: faint(x, 0.1, rng()), (90, 0)),
-    Row("lowlight", "rocket.jpg", "a twentieth of the light", lambda x: faint(x, 0.05, rng()), (120, 160)),
+    Row(
+        "denoise,lowlight",
+        "rocket.jpg",
+        "a twentieth of the light",
+        lambda x: faint(x, 0.05, rng()),
+        (120, 160),
+    ),
     Row("denoise", "coffee.png", "white noise of sigma 25", lambda x: gaussian(x, 25, rng()), (130, 60)),
     Row("sr-x2", "chelsea.png", "half the width and height", lambda x: shrunk(x, 2), (50, 30)),
     Row("restore", "coffee.png", "JPEG of quality 10", lambda x: compressed(x, 10), (130, 60)),
@@ -114,7 +120,7 @@ def cells(row: Row, photo: Image, enhancer: Enhancer | None) -> Iterator[Image]:
 def load(name: str, files: Mapping[str, str]) -> Enhancer | None:
     """Return the model called `name`, or None, and say so, where there is none of that name."""
     try:
-        return vedette.load_enhancer([files.get(name, name)])
+        return vedette.load_enhancer(",".join(files.get(part, part) for part in name.split(",")))
     except SettingsError as error:
         print(f"{name} is missing, and its place in the sheet says so: {error}", file=sys.stderr)
         return None

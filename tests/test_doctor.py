@@ -64,8 +64,7 @@ def test_this_machine_is_examined_whole() -> None:
     checks = list(examine())
 
     assert [c.name for c in checks] == [
-        "vedette", "numpy", "opencv-python-headless", "cores", "runtime", "model face-detector", "model face-embedder",
-        "model objects",
+        "vedette", "numpy", "opencv-python-headless", "cores", "runtime", *(f"model {name}" for name in bundled()),
         "camera", "dashboard", "temperature", "disk",
     ]  # fmt: skip
     assert {c.status for c in checks} <= {"ok", "warn"}

@@ -76,7 +76,7 @@ def rounding():
     x = np.linspace(-0.3, 1.4, 64, dtype=np.float32).reshape(1, 4, 4, 4)
     unit = np.asarray(Ranged(rounded=True, limits=(0.0, 1.0))(x))
     follows = Ranged(rounded=True)
-    many = np.linspace(-0.3, 1.4, 310_001, dtype=np.float32)
+    many = np.linspace(-0.3, 1.4, 3_100_001, dtype=np.float32)
     many[31 * 7] = 100  # one value far out
     first = np.asarray(follows(many, training=True))
     after_first = [float(follows.low), float(follows.high)]
@@ -106,7 +106,8 @@ def losses():
         "charbonnier": float(charbonnier(ops.convert_to_tensor([1.0, 2.0]), ops.convert_to_tensor([1.5, 2.0]))),
         "same curves": float(np.abs(np.rint(np.clip(there, 0, 1) * 255) - here).max()),
         "dark": float(light_loss(flat, still, light)), "lit": float(light_loss(lit, still, light)),
-        "red": float(light_loss(lit * np.float32([1, 0.5, 0.5]), still, Light(0.1, 1))),
+        "coloured": float(light_loss(lit * np.float32([1, 0.5, 0.5]), still, Light(0.1, 1))),
+        "reddened": float(light_loss(lit / 2, still + np.float32([0.5, 0, 0]), Light(0.1, 1))),
         "steep": float(light_loss(lit, steep, light)) - float(light_loss(lit, steep * 0, light)),
     }  # fmt: skip
 

@@ -130,7 +130,7 @@ def test_rounding(trial):
     assert told["asleep"]
     # half a step of the first batch's range, what moving zero onto a step costs, and what is left out
     assert 0 < told["first"] <= 1.7 / 255
-    assert told["far"] == pytest.approx(1.4, abs=1.7 / 255)  # clipped: one of 10,000 has no say
+    assert told["far"] == pytest.approx(1.4, abs=1.7 / 255)  # clipped: one of 50,000 has no say
     assert told["after_first"] == pytest.approx([-0.3, 1.4], abs=4e-4)
     assert told["after_second"] == pytest.approx([-0.303, 1.414], abs=4e-4)
 
@@ -143,7 +143,11 @@ def test_losses_by_hand(trial):
     assert told["same curves"] <= 1  # grey level: the two enlargements round on their own
     assert told["dark"] == pytest.approx((0.6 - 0.25) ** 2, rel=1e-4)
     assert told["lit"] == pytest.approx(0, abs=1e-8)
-    assert told["red"] == pytest.approx(0.5 * 2 * 0.4**2, rel=1e-4)
+    assert told["coloured"] == pytest.approx(0, abs=1e-8)  # leaves stay green
+    shares = (0.52 / 1.321 - 0.4 / 1.201, 0.4 / 1.321 - 0.4 / 1.201)
+    assert told["reddened"] == pytest.approx(
+        0.04**2 + 5 * (shares[0] ** 2 + 2 * shares[1] ** 2) / 3, rel=1e-4
+    )
     # one of seven steps between columns is .5, and the brighter half changes more than smoothness alone
     assert told["steep"] > 5 * 0.25 / 7
 

@@ -11,7 +11,8 @@ __all__ = ["Light", "brighten", "charbonnier", "light_loss"]
 
 EDGE = 1e-3  # below it the loss is square
 PLACE, REGION = 4, 16  # px: what spatial consistency compares, and what exposure looks at
-COLOUR, SMOOTH = 0.5, 5.0
+COLOUR, SMOOTH = 5.0, 5.0
+LEAST_LIGHT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def light_loss(image: Any, curves: Any, light: Light) -> Any:
     """
     bright = brighten(image, curves, light.iterations)
     exposure = _exposure(image, bright, light.exposure)
-    return exposure + _consistency(image, bright) + COLOUR * _colour(bright) + SMOOTH * _rough(curves)
+    return exposure + _consistency(image, bright) + COLOUR * _colour(image, bright) + SMOOTH * _rough(curves)
 
 
 def _grey(image: Any, size: int) -> Any:
@@ -77,10 +78,14 @@ def _consistency(image: Any, bright: Any) -> Any:
     return 2 * sum(parts)  # each pair is counted from both sides
 
 
-def _colour(bright: Any) -> Any:
-    """Return how far the mean of the channels are from one another (grey-world)."""
-    red, green, blue = (ops.mean(bright[..., c], (1, 2)) for c in range(3))
-    return ops.mean(ops.square(red - green) + ops.square(green - blue) + ops.square(blue - red))
+def _colour(image: Any, bright: Any) -> Any:
+    """Return how much the colours' shares of the light changed, by regions; grey-world, as there, turns leaves blue."""
+    before, after = (_shares(ops.average_pool(x, REGION)) for x in (image, bright))
+    return ops.mean(ops.square(after - before))
+
+
+def _shares(light: Any) -> Any:
+    return light / (ops.sum(light, -1, keepdims=True) + LEAST_LIGHT)
 
 
 def _rough(curves: Any) -> Any:

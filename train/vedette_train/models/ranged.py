@@ -16,7 +16,7 @@ from keras import ops
 __all__ = ["OUTSIDE", "Ranged"]
 
 MOMENTUM = 0.99  # of the ranges, a batch
-OUTSIDE = 1e-4  # where few values are far out, a range without them has half the rounding
+OUTSIDE = 2e-5  # where few values are far out, a range without them has half the rounding
 EVERY = 31  # of a batch's values is looked at, for their order: no multiple of any number of channels
 LEAST = 1e-6  # a range of nothing has no step
 
