@@ -91,6 +91,6 @@ def get(dashboard: Dashboard, path: str, **headers: str) -> httpx.Response:
 @contextmanager
 def viewer(dashboard: Dashboard, request: bytes = STREAM) -> Iterator[socket.socket]:
     """Watch, and never read unless told to."""
-    with socket.create_connection(dashboard.address, timeout=5) as connection:
+    with socket.create_connection(dashboard.address, timeout=60) as connection:
         connection.sendall(request)
         yield connection

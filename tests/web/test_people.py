@@ -170,7 +170,7 @@ def test_the_token_is_needed_on_this_machine_too(dashboard: Dashboard, tmp_path:
     with viewer(dashboard) as watching:
         assert watching.recv(100).startswith(b"HTTP/1.1 200")
         booth = Booth(dashboard, tmp_path)
-        watching.settimeout(5)
+        watching.settimeout(60)
         while watching.recv(4096):  # who watched without it is sent home
             pass
     booth.show(ANN)
