@@ -192,3 +192,13 @@ def test_single_pictures_are_remembered_by_what_they_are_called(recognizer, tmp_
     write(tmp_path / "a.png", 3)
     ann = PersonPictures("Ann", (("a.png", tmp_path / "a.png"),))
     assert [one.added for one in enrol_people(recognizer, [ann, ann])] == [1, 0]
+
+
+def test_a_file_whose_name_is_no_utf8_is_enrolled_once(recognizer, folder):
+    """Names of old Windows and of cameras: bytes of another encoding, which Python holds as surrogates."""
+    odd = os.fsencode(folder / "Ann") + b"/Zo\xeb.png"
+    (folder / "Ann" / "1.png").rename(os.fsdecode(odd))
+    for added in (2, 0):
+        ann = next(iter(enrol_people(recognizer, people_in(folder))))
+        assert (ann.added, ann.already, ann.skipped) == (added, 2 - added, ())
+    assert {one.source for one in recognizer.gallery.templates("Ann")} == {"Ann/0.png", "Ann/Zo\\udceb.png"}

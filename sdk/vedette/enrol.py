@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette.errors import FaceRefused, GalleryError, SourceError
+from vedette.gallery.rules import kept_source
 from vedette.gallery.values import Flag, Sample, check_name, name_key
 from vedette.models.recognize import FaceRecognizer
 from vedette.sources.images import find_images, read_image
@@ -122,7 +123,7 @@ def _enrol(
     samples: list[Sample] = []
     skipped: list[Skipped] = []
     for source, path in files:
-        if source in there:
+        if kept_source(source) in there:
             continue
         try:
             samples.append(recognizer.sample(read_image(path), source=source, keep_picture=keep_pictures))
@@ -131,7 +132,7 @@ def _enrol(
         except SourceError as error:
             skipped.append(Skipped(source, ("unreadable",), str(error)))
     flags = recognizer.gallery.enrol(name, samples).flags if samples else ()
-    already = sum(source in there for source, _ in files)
+    already = sum(kept_source(source) in there for source, _ in files)
     if not files:
         skipped.append(Skipped(name, ("no_picture",), f"{name}: there is no picture in the folder"))
     return Enrolled(name, len(samples), already, tuple(skipped), flags)

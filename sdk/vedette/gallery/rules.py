@@ -9,13 +9,18 @@ from vedette.errors import GalleryError
 from vedette.gallery.index import LOWEST
 from vedette.gallery.values import Decision, Sample, check_embeddings
 
-__all__ = ["check_samples", "decide"]
+__all__ = ["check_samples", "decide", "kept_source"]
 
 MAX_SOURCE = 500
 
 
+def kept_source(text: str) -> str:
+    """Return the name of a source as a gallery keeps it: bytes of a file's name that are no UTF-8 as escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def check_samples(samples: Sequence[Sample], size: int) -> list[Sample]:
-    """Return `samples` with embeddings of exactly unit length.
+    """Return `samples` as they are kept, with embeddings of exactly unit length.
 
     Raises:
         GalleryError: there is none, or one's embedding, quality, source or picture will not do.
@@ -31,7 +36,10 @@ def check_samples(samples: Sequence[Sample], size: int) -> list[Sample]:
             )
         if sample.picture is not None and not sample.picture:
             raise GalleryError("a sample's picture is empty; give its encoded bytes, or None to keep none")
-    return [replace(s, embedding=check_embeddings(s.embedding, size)[0]) for s in samples]
+    return [
+        replace(s, embedding=check_embeddings(s.embedding, size)[0], source=kept_source(s.source))
+        for s in samples
+    ]
 
 
 def decide(
