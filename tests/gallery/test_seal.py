@@ -36,6 +36,16 @@ def test_a_key_file_is_made_for_its_owner_alone_and_never_twice(tmp_path):
     assert read_key_file(path) == key
 
 
+def test_half_a_key_is_not_left_in_the_way_of_the_next(small_disk):
+    disk, _ = small_disk
+    stat = os.statvfs(disk)
+    (disk / "filler").write_bytes(bytes(stat.f_bavail * stat.f_frsize))
+    with pytest.raises(GalleryKeyError, match="No space left"):
+        create_key_file(disk / "key")
+    (disk / "filler").unlink()
+    assert create_key_file(disk / "key") == read_key_file(disk / "key")
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o622, 0o777], ids=oct)
 def test_a_key_that_others_can_reach_is_refused(tmp_path, mode):
     path = tmp_path / "key"
@@ -69,6 +79,9 @@ def test_what_is_no_key_is_refused_without_showing_it(tmp_path):
     with pytest.raises(GalleryKeyError, match="64 hexadecimal digits") as told:
         read_key_file(short)
     assert "c0ffee" not in str(told.value)
+    short.write_text("")
+    with pytest.raises(GalleryKeyError, match="is empty, as after a power cut"):
+        read_key_file(short)
     with pytest.raises(GalleryKeyError, match="32 bytes, not 3"):
         Key(b"abc")
 

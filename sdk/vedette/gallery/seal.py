@@ -87,10 +87,14 @@ def create_key_file(path: Path) -> Key:
     key = Key(secrets.token_bytes(KEY_BYTES))
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(key.secret.hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(key.secret.hex() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)  # half a key would be in the way of the next one
+            raise
     except FileExistsError as error:
         raise GalleryKeyError(
             f"{path} exists; a key is never overwritten, for what it sealed would be lost. Name another file."
@@ -135,6 +139,11 @@ def _read(path: Path, *, forbidden: int) -> Key:
         ) from error
     except OSError as error:
         raise GalleryKeyError(f"cannot read the key {path}: {error.strerror or error}") from error
+    if not text.strip():
+        raise GalleryKeyError(
+            f"the key {path} is empty, as after a power cut while it was made: bring the file back from your backup; "
+            "where nothing was sealed with it yet, remove it, and the next enrolment makes another"
+        )
     return parse_key(text.decode("ascii", errors="replace"), origin=f"the key in {path}")
 
 
