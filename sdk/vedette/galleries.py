@@ -239,7 +239,10 @@ def open_gallery(
             )
         _make_room(place)
     key = read_key(place)
-    return Gallery(place.path, key=key, model=model_of(place, key) if model is None else model)
+    if model is None or not create:
+        made_with = model_of(place, key)  # refuses an emptied file, which `Gallery` would begin anew
+        model = made_with if model is None else model
+    return Gallery(place.path, key=key, model=model)
 
 
 def model_of(place: GalleryPlace, key: Key) -> EmbeddingModel:
