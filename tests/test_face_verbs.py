@@ -112,6 +112,23 @@ def test_a_folder_of_people(capsys, photos, tmp_path):
     assert "not calibrated" in ask(capsys, "faces", "stats").out
 
 
+def test_one_picture_of_somebody_is_taken_out(capsys, photos, ann, tmp_path):
+    """What looks wrong is told with its picture; and that picture can go without the person."""
+    assert ask(capsys, "faces", "enroll", "Bob", photos / "mirrored.png").code == 0
+    (facts,) = told(ask(capsys, "faces", "stats", "--json"))
+    assert set(facts["flags"][0]["sources"]) == {str(photos / "ann.png"), str(photos / "mirrored.png")}
+    assert str(photos / "mirrored.png") in ask(capsys, "faces", "stats").out
+    words = ("faces", "remove", "Ann", "--picture")
+    last = ask(capsys, *words, photos / "ann.png")
+    assert (last.code, "erase the person" in last.err) == (8, True)
+    assert ask(capsys, "faces", "enroll", "Ann", photos / "mirrored.png").code == 0
+    other = ask(capsys, *words, "other.png")
+    assert (other.code, "nothing is kept of 'Ann' from 'other.png'" in other.err) == (8, True)
+    assert told(ask(capsys, *words, photos / "ann.png", "--json")) == [{"name": "Ann", "erased_templates": 1}]
+    left = [one["templates"] for one in told(ask(capsys, "faces", "list", "--json"))]
+    assert [[one["source"] for one in person] for person in left] == [[str(photos / "mirrored.png")]] * 2
+
+
 def test_from_a_source(capsys, photos, tmp_path):
     (tmp_path / "film").mkdir()
     for k in range(3):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedette.enrol_verb import add_enroll, calibrate_again
-from vedette.errors import SettingsError, VedetteError
+from vedette.errors import GalleryError, SettingsError, VedetteError
 from vedette.flags import add_gallery, place_of
 from vedette.gallery_verbs import add_keeping, iso_time
 from vedette.text import columns
@@ -19,6 +19,7 @@ from vedette.text import columns
 if TYPE_CHECKING:
     from vedette.gallery.calibrate import ImpostorScores
     from vedette.gallery.gallery import Gallery
+    from vedette.gallery.values import Flag
     from vedette.models.recognize import FaceRecognizer, Recognition
     from vedette.text import Bar
 
@@ -63,6 +64,9 @@ def add_faces(
     check.add_argument("b", help="another picture, or the name of somebody enrolled")
     remove = verb("remove", "erase a person, with all traces in the file", partial(_remove, say, complain))
     remove.add_argument("name")
+    remove.add_argument(
+        "--picture", metavar="SOURCE", help="only what came from this picture, named as `stats` names it"
+    )
     tune = verb("calibrate", "set the threshold for a rate of false accepts", partial(_calibrate, say))
     tune.add_argument(
         "--scores", type=Path, metavar="FILE", help="of strangers; those in the model if not given"
@@ -102,15 +106,34 @@ def _remove(say: Say, complain: Complain, options: argparse.Namespace) -> int:
     from vedette.galleries import open_gallery
 
     with open_gallery(place_of(options)) as gallery:
-        templates = gallery.erase(options.name)
+        templates = (
+            gallery.erase(options.name)
+            if options.picture is None
+            else _remove_picture(gallery, options.name, options.picture)
+        )
         calibrate_again(gallery, complain)
     told = {"name": options.name, "erased_templates": templates}
+    whose = options.name if options.picture is None else f"{options.picture} of {options.name}"
     say(
         json.dumps(told)
         if options.json
-        else f"erased {options.name}: {templates} templates. Archives and backups that you made are yours to delete."
+        else f"erased {whose}: {templates} templates. Archives and backups that you made are yours to delete."
     )
     return 0
+
+
+def _remove_picture(gallery: Gallery, name: str, source: str) -> int:
+    """Erase what is kept of `name` from one picture, such as a flagged one; return how many templates that were."""
+    from vedette.gallery.rules import kept_source
+
+    kept = kept_source(source)
+    gone = [one.id for one in gallery.templates(name) if one.source == kept]
+    if not gone:
+        raise GalleryError(
+            f"nothing is kept of {name!r} from {source!r}; `vedette faces list --json` names sources"
+        )
+    gallery.erase_templates(gone)
+    return len(gone)
 
 
 # who is it
@@ -255,11 +278,17 @@ def _figures(recognizer: FaceRecognizer) -> dict[str, Any]:
         "model_sha256": gallery.model.sha256,
         "threshold": gallery.threshold,
         "calibration": None if made is None else {**asdict(made), "fits": made.fits},
-        "flags": [{**asdict(flag), "message": str(flag)} for flag in gallery.flags()],
+        "flags": [_flag(gallery, flag) for flag in gallery.flags()],
         "integrity": gallery.integrity(),
         "purge_pending": gallery.purge_pending,
         "bytes": gallery.path.stat().st_size,
     }
+
+
+def _flag(gallery: Gallery, flag: Flag) -> dict[str, Any]:
+    """Return what contradicts its name, with the pictures that it came from: without them nobody can mend it."""
+    source = {one.id: one.source for name in flag.names for one in gallery.templates(name)}
+    return {**asdict(flag), "sources": [source[one] for one in flag.template_ids], "message": str(flag)}
 
 
 def _told(facts: dict[str, Any], words: Sequence[str]) -> Iterator[str]:
@@ -268,4 +297,4 @@ def _told(facts: dict[str, Any], words: Sequence[str]) -> Iterator[str]:
     yield from words
     if facts["purge_pending"]:
         yield "traces of somebody erased are still in the file; the next opening takes them away"
-    yield from (f"! {flag['message']}" for flag in facts["flags"])
+    yield from (f"! {flag['message']} [{', '.join(flag['sources'])}]" for flag in facts["flags"])
