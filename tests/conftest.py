@@ -12,7 +12,12 @@ from once import once
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the commands that tests start: a shell's background job hands on that it is ignored."""
+    """Keep tests from the gallery of whoever runs them, and let Ctrl-C reach the commands that they start.
+
+    `vedette live` tells of a gallery in the usual place, and names people by it; a shell's background job hands on that
+    Ctrl-C is ignored.
+    """
+    os.environ["XDG_DATA_HOME"] = "/dev/null/nowhere"  # which nobody can make
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
