@@ -93,10 +93,17 @@ def test_the_scores_go_through_a_file_and_hold_no_faces():
         b"PK\x03\x04",
         data[:200],
         data[:-30],
+        data[:60] + bytes(200) + data[260:],
+        data.replace(b"PK\x03\x04\x2d", b"PK\x03\x04\xff").replace(
+            b"PK\x01\x02\x2d\x03\x2d", b"PK\x01\x02\x2d\x03\xff"
+        ),
         replace(scores, highest=scores.highest[::-1]).to_bytes(),
+        replace(scores, highest=scores.highest + 1).to_bytes(),
+        b"\x80\x04K\x01.",
     ):
-        with pytest.raises(GalleryError, match="damaged or of another format"):
+        with pytest.raises(GalleryError, match="damaged or of another format") as refused:
             ImpostorScores.from_bytes(bad)
+        assert "pickle" not in str(refused.value)
     for wrong in ([], [math.nan], [1.5]):
         with pytest.raises(GalleryError, match="must be cosines"):
             ImpostorScores.of(np.array(wrong, np.float32), people=1, model_sha256=MODEL)

@@ -17,6 +17,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -43,6 +44,23 @@ CONFIDENCE = 0.95
 
 MAX_FAR = 0.1
 _FORMAT = 1
+_DAMAGED = "the impostor scores are damaged or of another format; take those of the model"
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,
+    OverflowError,
+    RuntimeError,  # of zipfile: encryption and compression that it does not know
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and zipfile raise for damaged files; their words advise to trust them, so they are not repeated."""
+
+
+def _are_cosines(scores: NDArray[np.floating[Any]]) -> bool:
+    return bool((np.abs(scores) <= 1.001).all())  # rounded products of unit vectors exceed 1 a little
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,9 +87,7 @@ class ImpostorScores:
             GalleryError: there is none, or one is not a cosine.
         """
         flat = np.asarray(scores, np.float32).ravel()
-        if (
-            not len(flat) or not (np.abs(flat) <= 1.001).all()
-        ):  # rounded products of unit vectors exceed 1 a little
+        if not len(flat) or not _are_cosines(flat):
             raise GalleryError("impostor scores must be cosines, -1..1, at least one")
         kept = np.sort(flat)[::-1][: math.ceil(len(flat) * MAX_FAR)]
         return cls(kept.copy(), len(flat), people, model_sha256)
@@ -96,13 +112,11 @@ class ImpostorScores:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 highest, model = file["highest"].astype(np.float32), bytes(file["model"][()]).decode("ascii")
                 form, total, people = (int(number) for number in file["numbers"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise GalleryError(f"the impostor scores are damaged or of another format: {error}") from error
+        except _UNREADABLE as error:
+            raise GalleryError(_DAMAGED) from error
         sorted_down = highest.ndim == 1 and len(highest) > 0 and bool((np.diff(highest) <= 0).all())
-        if form != _FORMAT or not sorted_down or len(highest) > total:
-            raise GalleryError(
-                "the impostor scores are damaged or of another format; take those of the model"
-            )
+        if form != _FORMAT or not sorted_down or not _are_cosines(highest) or len(highest) > total:
+            raise GalleryError(_DAMAGED)
         return cls(highest, total, people, model)
 
 

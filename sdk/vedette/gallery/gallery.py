@@ -392,7 +392,9 @@ class Gallery(Closing):
     def _find(self, name: str) -> int:
         found = self._rows.find(check_name(name))
         if found is None:
-            raise GalleryError(f"nobody in {self.path} is called {name!r}; people() lists them")
+            raise GalleryError(
+                f"nobody in {self.path} is called {name!r}; `vedette faces list` tells who is there"
+            )
         return found
 
     def _purge_if_possible(self) -> None:
