@@ -11,7 +11,7 @@ from vedette.gallery.archive import Imported, export_archive, import_archive
 from vedette.gallery.gallery import Gallery
 from vedette.gallery.reenrol import Reenrolled, reenrol
 from vedette.gallery.seal import Key
-from vedette.gallery.values import EmbeddingModel
+from vedette.gallery.values import EmbeddingModel, Sample
 
 WORDS = "correct horse battery"
 
@@ -158,13 +158,16 @@ def test_nobody_is_lost_unasked(filled, opened, samples, faces, tmp_path, key):
         gallery.enrol("Dan", samples(faces(4)[3]))
         gallery.enrol("Ann", samples(faces(3)[0, 2:]))
     options = {"key": key, "model": other, "embed": _by_name(rows)}
-    with pytest.raises(GalleryError, match="4 templates have no kept picture"):
+    with pytest.raises(GalleryError, match=r"4 templates have no kept picture.*: of Ann, Dan; nothing"):
         reenrol(path, **options)
     with opened() as gallery:
         assert len(gallery.people()) == 4
     assert reenrol(path, drop_without_picture=True, **options) == Reenrolled(3, 6, ("Dan",), 4)
     with Gallery(path, key=key, model=other) as gallery:
         assert [p.name for p in gallery.people()] == ["Ann", "Bob", "Cid"]
+        gallery.enrol("Dan", [Sample(rows[0], 1.0)])
+    with pytest.raises(GalleryError, match="is of this model already; nothing was changed"):
+        reenrol(path, drop_without_picture=True, **options)
     with pytest.raises(GalleryError, match="there is no gallery"):
         reenrol(tmp_path / "none.db", **options)
 

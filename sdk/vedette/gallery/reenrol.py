@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from vedette.gallery.store import Store
 from vedette.gallery.values import EmbeddingModel, Sample
 
 __all__ = ["Reenrolled", "reenrol"]
+
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ def reenrol(
 
     Raises:
         GalleryKeyError: the key is wrong.
-        GalleryError: templates would be lost and that was not allowed; the file cannot be written.
+        GalleryError: it is of that model already; templates would be lost and that was not allowed; the file cannot be
+            written.
     """
     if not path.is_file():
         raise GalleryError(f"there is no gallery at {path}")
@@ -56,6 +60,8 @@ def reenrol(
         with store.writing():
             rows = Rows(store.db, key, f"the gallery {path}")
             rows.unlock()
+            if rows.model()[0] == model.sha256:
+                raise GalleryError(f"the gallery {path} is of this model already; nothing was changed")
             done = _replace_all(rows, model, embed, drop_without_picture)
             rows.changed(purge=True)
         store.purge()
@@ -68,19 +74,20 @@ def _replace_all(
     embed: Callable[[bytes], NDArray[np.float32] | None],
     drop: bool,
 ) -> Reenrolled:
-    names, renewed, lost = rows.names(), dict[int, list[tuple[int, Sample, int]]](), 0
+    names, renewed, lost = rows.names(), dict[int, list[tuple[int, Sample, int]]](), Counter[str]()
     for person_id in names:
         renewed[person_id] = []
         for template_id, sample, time_ns, _ in rows.samples(person_id):
             embedding = None if sample.picture is None else embed(sample.picture)
             if embedding is None:
-                lost += 1
+                lost[names[person_id]] += 1
                 continue
             (checked,) = check_samples([replace(sample, embedding=embedding)], model.size)
             renewed[person_id].append((template_id, checked, time_ns))
     if lost and not drop:
         raise GalleryError(
-            f"{lost} templates have no kept picture, or none with a face, and would be lost; nothing was changed. "
+            f"{lost.total()} templates have no kept picture, or none with a face, and would be lost: of "
+            f"{_some(sorted(lost))}; nothing was changed. "
             "Pass --drop (drop_without_picture=True) to go on without them, then enrol those people again."
         )
     kept = {person_id: templates for person_id, templates in renewed.items() if templates}
@@ -89,4 +96,9 @@ def _replace_all(
         for template_id, sample, time_ns in templates:
             rows.add_template(template_id, person_id, sample, time_ns=time_ns)
     nobody = tuple(sorted(names[i] for i in names if i not in kept))
-    return Reenrolled(len(kept), sum(map(len, kept.values())), nobody, lost)
+    return Reenrolled(len(kept), sum(map(len, kept.values())), nobody, lost.total())
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
