@@ -112,6 +112,20 @@ def test_a_folder_of_people(capsys, photos, tmp_path):
     assert "not calibrated" in ask(capsys, "faces", "stats").out
 
 
+def test_a_picture_of_the_same_name_in_another_folder_is_another(capsys, photos, tmp_path, monkeypatch):
+    deep = tmp_path / "/".join(["d" * 200] * 3)  # longer than what is kept of a source
+    for folder, picture in ((tmp_path / "new", "mirrored.png"), (deep, "ann.png")):
+        folder.mkdir(parents=True)
+        shutil.copy(photos / picture, folder / "1.png")
+        monkeypatch.chdir(folder)
+        for out in (
+            "enrolled 1 pictures of 1 people\n",
+            "enrolled 0 pictures of 0 people; 1 were there already\n",
+        ):
+            done = ask(capsys, "faces", "enroll", "Ann", "1.png")
+            assert (done.code, done.out) == (0, out), done.err
+
+
 def test_one_picture_of_somebody_is_taken_out(capsys, photos, ann, tmp_path):
     """What looks wrong is told with its picture; and that picture can go without the person."""
     assert ask(capsys, "faces", "enroll", "Bob", photos / "mirrored.png").code == 0

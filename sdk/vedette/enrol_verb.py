@@ -102,12 +102,16 @@ def _check(options: argparse.Namespace) -> None:
 
 def _people(options: argparse.Namespace) -> Sequence[PersonPictures]:
     from vedette.enrol import PersonPictures, people_in
+    from vedette.gallery.rules import MAX_SOURCE
     from vedette.sources.images import find_images
 
     if options.folder is not None:
         return people_in(options.folder)
     files = [path for image in options.images for path in find_images(image)] if options.images else []
-    return (PersonPictures(options.name, tuple((str(path), path) for path in files)),)
+    # by the whole path: the 1.jpg of another folder is another picture
+    return (
+        PersonPictures(options.name, tuple((str(path.absolute())[-MAX_SOURCE:], path) for path in files)),
+    )
 
 
 def _outcomes(
