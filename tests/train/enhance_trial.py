@@ -16,7 +16,7 @@ from vedette.ops.curves import apply_curves
 from vedette_train.data.photos import read_photos
 from vedette_train.export_enhance import REACH_PX, Measure, network_of
 from vedette_train.fit import fit
-from vedette_train.losses.enhance import Light, brighten, charbonnier, light_loss
+from vedette_train.losses.enhance import Light, brighten, charbonnier, light_loss, luma_first
 from vedette_train.losses.vivid import VividLoss
 from vedette_train.models.enhance import rival_network
 from vedette_train.models.ranged import Ranged
@@ -104,6 +104,7 @@ def losses():
     steep[:, :, 4:] = 0.5
     return {
         "charbonnier": float(charbonnier(ops.convert_to_tensor([1.0, 2.0]), ops.convert_to_tensor([1.5, 2.0]))),
+        "luma first": float(luma_first(ops.zeros((1, 2, 2, 3)), ops.zeros((1, 2, 2, 3)) + np.float32([0.5, 0, 0]))),
         "same curves": float(np.abs(np.rint(np.clip(there, 0, 1) * 255) - here).max()),
         "dark": float(light_loss(flat, still, light)), "lit": float(light_loss(lit, still, light)),
         "coloured": float(light_loss(lit * np.float32([1, 0.5, 0.5]), still, Light(0.1, 1))),

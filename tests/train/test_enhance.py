@@ -140,6 +140,7 @@ def test_rounding(trial):
 def test_losses_by_hand(trial):
     told = trial[1]["losses"]
     assert told["charbonnier"] == pytest.approx((np.hypot(0.5, 1e-3) + 1e-3) / 2, rel=1e-4)
+    assert told["luma first"] == pytest.approx(0.299 * 0.5 + 0.2 * 0.5 / 3, rel=1e-2)
     assert told["same curves"] <= 1  # grey level: the two enlargements round on their own
     assert told["dark"] == pytest.approx((0.6 - 0.25) ** 2, rel=1e-4)
     assert told["lit"] == pytest.approx(0, abs=1e-8)

@@ -7,12 +7,14 @@ from typing import Any
 
 from keras import ops
 
-__all__ = ["Light", "brighten", "charbonnier", "light_loss"]
+__all__ = ["Light", "brighten", "charbonnier", "light_loss", "luma_first"]
 
 EDGE = 1e-3  # below it the loss is square
 PLACE, REGION = 4, 16  # px: what spatial consistency compares, and what exposure looks at
 COLOUR, SMOOTH = 5.0, 5.0
 LEAST_LIGHT = 1e-3
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+COLOURS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,15 @@ class Light:
 def charbonnier(wanted: Any, found: Any) -> Any:
     """Return the mean of sqrt(difference^2 + EDGE^2): absolute for large differences (Lai et al., CVPR 2017, eq. 4)."""
     return ops.mean(ops.sqrt(ops.square(found - wanted) + EDGE**2))
+
+
+def luma_first(wanted: Any, found: Any) -> Any:
+    """Return `charbonnier` of the luma of (n, h, w, 3), and a little of that of the colours.
+
+    Enlarged pictures are judged by their luma: there the eye, too, sees detail.
+    """
+    luma = [ops.sum(image * ops.convert_to_tensor(LUMA), axis=-1) for image in (wanted, found)]
+    return charbonnier(*luma) + COLOURS * charbonnier(wanted, found)
 
 
 def brighten(image: Any, curves: Any, iterations: int) -> Any:

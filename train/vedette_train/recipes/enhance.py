@@ -119,12 +119,13 @@ def job(settings: Settings) -> Job:
     from vedette_train.data.photos import read_photos
     from vedette_train.export_enhance import Measure, examples, network_of
     from vedette_train.job import Job
-    from vedette_train.losses.enhance import Light, charbonnier, light_loss
+    from vedette_train.losses.enhance import Light, charbonnier, light_loss, luma_first
 
     photos, light = read_photos(settings.data), Light(settings.exposure, settings.iterations)
 
     side = (settings.patch, settings.patch)
-    rival, near = (None, charbonnier) if settings.vivid is None else _vivid(settings, settings.vivid)
+    faithful = luma_first if settings.kind == "sr" else charbonnier
+    rival, near = (None, faithful) if settings.vivid is None else _vivid(settings, settings.vivid)
 
     def loss(target: Any, outputs: Any) -> Any:
         if settings.kind == "lowlight":
